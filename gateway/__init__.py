@@ -1,0 +1,1 @@
+"""The payment gateway over httpx: the only place that talks to I'mport (PortOne V1)."""

@@ -1,0 +1,179 @@
+"""What billing asks of a payment gateway: the port, and the values that cross it.
+
+Billing knows this file and nothing else of the gateway; ``runtime.wiring`` puts the real client behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """The gateway's token in hand: the only fence that the gateway itself enforces.
+
+    ``digest`` names it in the database; ``expires_at`` is the gateway's own ``expired_at`` (unix seconds, its clock),
+    only for ordering tokens; ``dies_at_boottime`` is when it dies on this host's CLOCK_BOOTTIME.
+    """
+
+    value: str = field(repr=False)
+    digest: str
+    expires_at: int
+    dies_at_boottime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownToken:
+    """What this installation remembers of the newest token (kept in the database, without its value).
+
+    ``seconds_left`` may be negative: it is dead then.
+    """
+
+    digest: str
+    expires_at: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """One request to move money; ``attempt_id``, ``send_no`` and ``fence`` come back with the answer, unread."""
+
+    attempt_id: UUID
+    send_no: int
+    fence: int
+    merchant_uid: str
+    customer_uid: str = field(repr=False)
+    amount: int
+    name: str
+    buyer_name: str = field(default="", repr=False)
+    buyer_email: str = field(default="", repr=False)
+    buyer_tel: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Charges that one claim committed, with the token in hand at that claim.
+
+    No charge is started at or after ``send_before_boottime`` (seconds of CLOCK_BOOTTIME, which counts suspend);
+    charge i is not started before ``first_at_boottime + i * spacing_seconds`` (the channel's rate).
+    """
+
+    charges: Sequence[Charge]
+    token: AccessToken
+    send_before_boottime: float
+    first_at_boottime: float
+    spacing_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one charge. ``body`` is the masked answer (no card, name, mail, tel), for the evidence."""
+
+    charge: Charge
+    outcome: Outcome
+    http_status: int | None = None
+    body: Mapping[str, object] | None = None
+    #: A 401 although the token was not near its end: a configuration error, the channel must halt.
+    refused_fresh_token: bool = False
+
+
+class Source(StrEnum):
+    """Where a piece of evidence came from."""
+
+    AGAIN = "again"  # the answer to the charge itself
+    FIND_ALL = "find_all"
+    CARD_PAYMENTS = "card_payments"
+    DAY_LIST = "day_list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One payment record as the gateway tells it. Won; instants aware UTC or None."""
+
+    imp_uid: str
+    merchant_uid: str
+    status: str  # ready | paid | cancelled | failed | something new
+    amount: int
+    cancel_amount: int = 0
+    customer_uid: str | None = field(default=None, repr=False)
+    fail_reason: str = ""
+    started_at: datetime | None = None
+    paid_at: datetime | None = None
+    failed_at: datetime | None = None
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one look-up said about one ``merchant_uid``.
+
+    ``records`` empty means the endpoint said, in its own envelope, that there is none (whole list read, all pages).
+    A look-up that gave no answer raises instead: it is no evidence.
+    """
+
+    source: Source
+    records: Sequence[Record]
+    token_digest: str
+
+
+class FanOut(Protocol):
+    """Hundreds of charges in flight at once, started by ``send`` and collected by ``answered``."""
+
+    @property
+    def in_flight(self) -> int:
+        """Charges given to ``send`` whose answer ``answered`` has not returned yet."""
+
+    def send(self, batch: Batch) -> None:
+        """Start a batch; returns at once."""
+
+    def answered(self, *, group_seconds: float, group_size: int) -> Sequence[Answer]:
+        """Wait until ``group_size`` answers are there, or ``group_seconds`` passed since the call."""
+
+    def hand_back(self) -> None:
+        """Start nothing more: what was not started is answered NotExecuted(HANDED_BACK)."""
+
+
+class Gateway(Protocol):
+    """The gateway, whole, as far as billing needs it. Methods are synchronous and safe from any thread."""
+
+    def access_token(self, known: KnownToken | None) -> AccessToken:
+        """The token in hand, or a new one; never asked for in a known token's last minute.
+
+        ``known`` is what the installation remembers; it keeps a fresh process from asking in the last minute.
+
+        Raises:
+            TokenNotYet: The newest known token is in its last minute.
+            GatewayRefusedCredentials: Key and secret were refused.
+            GatewayUnreachable, GatewayUnreadable: No usable answer.
+        """
+
+    def fan_out(self) -> FanOut:
+        """A new set of charges in flight, on this process's connections."""
+
+    def find_all(self, *, merchant_uid: str, token: AccessToken) -> Finding:
+        """Every record of a ``merchant_uid``, whatever its status (findAll without a status)."""
+
+    def card_payments(self, *, customer_uid: str, merchant_uid: str, token: AccessToken) -> Finding:
+        """The records of ``merchant_uid`` among a card's payments."""
+
+    def day_list(
+        self, *, merchant_uids: Sequence[str], begin: datetime, end: datetime, token: AccessToken
+    ) -> Mapping[str, Finding]:
+        """One walk over the status list of [begin, end) (at most 90 days), for many ``merchant_uid``s at once."""
+
+    def all_payments(
+        self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
+    ) -> Sequence[Record]:
+        """Every record in [begin, end); ``seen`` is told the running count, for progress."""
+
+    def close(self) -> None:
+        """Close this process's connections."""
