@@ -6,7 +6,6 @@ Billing knows this file and nothing else of the gateway; ``runtime.wiring`` puts
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from domain.evidence import Record, Source
     from domain.outcome import Outcome
 
 
@@ -84,32 +84,6 @@ class Answer:
     body: Mapping[str, object] | None = None
     #: A 401 although the token was not near its end: a configuration error, the channel must halt.
     refused_fresh_token: bool = False
-
-
-class Source(StrEnum):
-    """Where a piece of evidence came from."""
-
-    AGAIN = "again"  # the answer to the charge itself
-    FIND_ALL = "find_all"
-    CARD_PAYMENTS = "card_payments"
-    DAY_LIST = "day_list"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One payment record as the gateway tells it. Won; instants aware UTC or None."""
-
-    imp_uid: str
-    merchant_uid: str
-    status: str  # ready | paid | cancelled | failed | something new
-    amount: int
-    cancel_amount: int = 0
-    customer_uid: str | None = field(default=None, repr=False)
-    fail_reason: str = ""
-    started_at: datetime | None = None
-    paid_at: datetime | None = None
-    failed_at: datetime | None = None
-    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""Which periods does a subscription owe: the calendar of one subscription, and what is behind when it comes to us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Final
+
+from domain.errors import BadInput
+from domain.instants import ONE_DAY, instant_of, require_utc
+from domain.schedule import Schedule, first_ordinal_from, period_start
+
+
+class CatchUp(StrEnum):
+    """What a subscriber owes for periods that ended before the subscription came to us or was resumed."""
+
+    ALL = "all"  # every one, at most one charge a customer and civil day
+    LATEST = "latest"  # the last one that ended
+    NONE = "none"
+
+
+class SkipReason(StrEnum):
+    """Why a period has no invoice."""
+
+    PAID_ELSEWHERE = "paid_elsewhere"  # it starts on or before `paid_through`
+    CATCH_UP = "catch_up"  # the plan's `catch_up` does not ask for it
+    PAUSED = "paused"  # it ended while the subscription was paused, and `catch_up` does not ask for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingPeriod:
+    """A half-open span of UTC instants that one invoice pays for, numbered from 0."""
+
+    ordinal: int
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Periods ``first``..``last``, both included, that are never charged."""
+
+    first: int
+    last: int
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrears:
+    """Where billing begins for a subscription that comes to us (or back) at some instant.
+
+    Ordinals below ``current`` ended before that instant: they are behind. ``first`` is the first to be opened.
+    """
+
+    first: int
+    current: int
+    skips: tuple[Skip, ...]
+
+    @property
+    def behind_count(self) -> int:
+        """How many periods behind will be opened."""
+        return max(0, self.current - self.first)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """One subscription's periods: contiguous, each computed from the anchor alone."""
+
+    schedule: Schedule
+    started_on: date
+    zone_name: str
+
+    def start(self, ordinal: int) -> datetime:
+        """The UTC instant at which a period starts, and at which it is due (prepaid)."""
+        return period_start(self.schedule, started_on=self.started_on, zone_name=self.zone_name, ordinal=ordinal)
+
+    def period(self, ordinal: int) -> BillingPeriod:
+        """The period of an ordinal."""
+        return BillingPeriod(ordinal=ordinal, start=self.start(ordinal), end=self.start(ordinal + 1))
+
+    def first_from(self, instant: datetime) -> int:
+        """The first period that starts at or after an instant."""
+        return first_ordinal_from(
+            self.schedule, started_on=self.started_on, zone_name=self.zone_name, instant=require_utc(instant)
+        )
+
+    def arrears(
+        self,
+        *,
+        now: datetime,
+        catch_up: CatchUp,
+        from_ordinal: int = 0,
+        paid_through: date | None = None,
+        max_behind: int,
+        skipped_because: SkipReason = SkipReason.CATCH_UP,
+    ) -> Arrears:
+        """Decide which periods are opened when the subscription comes to us, or back, at ``now``.
+
+        Args:
+            now: The instant of import or resume; periods that ended at or before it are behind.
+            catch_up: What is owed for them.
+            from_ordinal: The first period not yet opened or skipped.
+            paid_through: Periods that start on or before this civil date were paid elsewhere.
+            max_behind: A bound on the periods behind that may be opened.
+            skipped_because: The reason to write beside those that `catch_up` leaves out.
+
+        Raises:
+            BadInput: More periods behind than the bound.
+        """
+        skips = []
+        unpaid = from_ordinal
+        if paid_through is not None:
+            paid_until = instant_of(paid_through + ONE_DAY, _MIDNIGHT, self.zone_name)
+            unpaid = max(from_ordinal, self.first_from(paid_until))
+            if unpaid > from_ordinal:
+                skips.append(Skip(first=from_ordinal, last=unpaid - 1, reason=SkipReason.PAID_ELSEWHERE))
+        upcoming = self.first_from(now)
+        # The period before the upcoming one has started; it is running unless it ends exactly now.
+        current = upcoming if upcoming == 0 or self.start(upcoming) <= now else upcoming - 1
+        current = max(current, unpaid)
+        first = {
+            CatchUp.ALL: unpaid,
+            CatchUp.LATEST: max(unpaid, current - 1),
+            CatchUp.NONE: current,
+        }[catch_up]
+        if first > unpaid:
+            skips.append(Skip(first=unpaid, last=first - 1, reason=skipped_because))
+        if current - first > max_behind:
+            raise BadInput(
+                f"started_on {self.started_on} leaves {current - first} periods to catch up, more than {max_behind};"
+                " give paid_through, a later started_on, or another catch_up"
+            )
+        return Arrears(first=first, current=current, skips=tuple(skips))
+
+
+_MIDNIGHT: Final = time.min

@@ -1,0 +1,221 @@
+"""When do the periods of a plan start: every so often from an anchor, or by a cron expression?"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, assert_never
+
+from croniter import CroniterError, croniter
+
+from domain.errors import BadInput
+from domain.instants import instant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Charges of an interval plan are due at this civil time. Our choice: banks' nightly maintenance is over,
+#: and a customer who is told about a decline is awake.
+BILLING_TIME: Final = time(10, 0)
+
+#: A bound on ordinals, so that a wrong date can never spin: one a day for 273 years.
+MAX_ORDINAL: Final = 100_000
+
+_EVERY: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3}) (?P<unit>day|week|month|year)s?")
+_CRON_FIELDS: Final = 5
+_MONTHS_REVIEWED: Final = 48  # one whole leap cycle
+_DATES_SHOWN: Final = 24
+
+
+class Unit(StrEnum):
+    """The units of an interval."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A period every ``count`` days, weeks, months or years, counted from the start, never from the period before."""
+
+    count: int
+    unit: Unit
+
+    def start(self, started_on: date, ordinal: int) -> datetime:
+        """The civil (naive) start of a period: day kept from ``started_on``, clamped to the month's length."""
+        steps = self.count * ordinal
+        match self.unit:
+            case Unit.DAY:
+                day = started_on + timedelta(days=steps)
+            case Unit.WEEK:
+                day = started_on + timedelta(weeks=steps)
+            case Unit.MONTH:
+                day = _add_months(started_on, steps)
+            case Unit.YEAR:
+                day = _add_months(started_on, 12 * steps)
+            case _:
+                assert_never(self.unit)
+        return datetime.combine(day, BILLING_TIME)
+
+    @property
+    def text(self) -> str:
+        """As it is written in a plan file."""
+        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A period at every fire of a five-field cron expression, at most one a day, from ``started_on`` on."""
+
+    expression: str
+
+    def start(self, started_on: date, ordinal: int) -> datetime:
+        """The civil (naive) start of a period: the fire number ``ordinal`` at or after ``started_on``, from 0."""
+        return _fires(self.expression, started_on)[ordinal]
+
+    @property
+    def text(self) -> str:
+        """As it is written in a plan file."""
+        return self.expression
+
+
+Schedule = Every | Cron
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronReview:
+    """What an operator should see of a cron expression before it bills anybody."""
+
+    next_dates: tuple[datetime, ...]  # civil, naive
+    warnings: tuple[str, ...]
+
+
+def parse_every(text: str) -> Every:
+    """Read ``1 month``, ``2 weeks``, ``1 year``, ``10 days``.
+
+    Raises:
+        BadInput: It is not of that form.
+    """
+    match = _EVERY.fullmatch(" ".join(text.split()).lower())
+    if match is None:
+        raise BadInput(f"every = {text!r} is not an interval; write a whole number and day, week, month or year")
+    return Every(int(match["count"]), Unit(match["unit"]))
+
+
+def parse_cron(text: str) -> Cron:
+    """Read a cron expression of five fields that fires at one time of day.
+
+    Raises:
+        BadInput: It has another number of fields, does not parse, never fires, or fires more than once a day.
+    """
+    expression = " ".join(text.split())
+    fields = expression.split(" ")
+    if len(fields) != _CRON_FIELDS or expression.startswith("@"):
+        raise BadInput(
+            f"cron = {text!r} has {len(fields)} fields; write five: minute hour day-of-month month day-of-week"
+        )
+    if re.search(r"[HhRr](?=[\s,/(*]|$)|\?", " ".join(fields[:3])):
+        raise BadInput(f"cron = {text!r} leaves a field to chance; a billing date must be written out")
+    try:
+        expanded, _ = croniter.expand(expression)
+        if len(expanded[0]) != 1 or len(expanded[1]) != 1 or "*" in (expanded[0][0], expanded[1][0]):
+            raise BadInput(f"cron = {text!r} fires more than once a day; name one minute and one hour")
+        next(_walk(expression, datetime(2000, 1, 1)))  # noqa: DTZ001 - civil time
+    except (CroniterError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"cron = {text!r} is not a cron expression that ever fires: {error}") from error
+    return Cron(expression)
+
+
+def review_cron(cron: Cron, *, today: date) -> CronReview:
+    """The next 24 fires, and warnings about months that are skipped and fields that mean "or"."""
+    begin = datetime.combine(today, time.min)
+    dates = tuple(itertools.islice(_walk(cron.expression, begin), _DATES_SHOWN))
+    warnings = []
+    _, _, day_of_month, month, day_of_week = cron.expression.split(" ")
+    if month == "*" and (skipped := _skipped_months(cron, begin)):
+        warnings.append(
+            f"{skipped} of the next {_MONTHS_REVIEWED} months have no billing date: a month without the day is skipped"
+            ' (day L is the last of the month; every = "1 month" bills every month)'
+        )
+    if day_of_month != "*" and day_of_week != "*":
+        warnings.append("day of month and day of week are both set: cron bills on either, not on both at once")
+    return CronReview(next_dates=dates, warnings=tuple(warnings))
+
+
+def period_start(schedule: Schedule, *, started_on: date, zone_name: str, ordinal: int) -> datetime:
+    """The UTC instant at which a period starts; a pure function of the anchor and the ordinal (from 0).
+
+    Raises:
+        BadInput: The ordinal is out of bounds.
+    """
+    if not 0 <= ordinal <= MAX_ORDINAL:
+        raise BadInput(f"ordinal {ordinal} is outside 0..{MAX_ORDINAL}; check started_on")
+    civil = schedule.start(started_on, ordinal)
+    return instant_of(civil.date(), civil.time(), zone_name)
+
+
+def first_ordinal_from(schedule: Schedule, *, started_on: date, zone_name: str, instant: datetime) -> int:
+    """The first period that starts at or after an instant."""
+
+    def starts_before(ordinal: int) -> bool:
+        start = period_start(schedule, started_on=started_on, zone_name=zone_name, ordinal=ordinal)
+        return start < instant
+
+    if not starts_before(0):
+        return 0
+    low, high = 0, 1
+    while starts_before(high):
+        low, high = high, min(high * 2, MAX_ORDINAL)
+    while high - low > 1:  # low starts before, high does not
+        middle = (low + high) // 2
+        low, high = (middle, high) if starts_before(middle) else (low, middle)
+    return high
+
+
+def _add_months(day: date, months: int) -> date:
+    index = day.year * 12 + (day.month - 1) + months
+    year, month = divmod(index, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _walk(expression: str, begin: datetime) -> Iterator[datetime]:
+    """Civil fires at or after ``begin``. Naive on purpose: croniter's own zone arithmetic skips and doubles at DST."""
+    fires = croniter(expression, begin - timedelta(seconds=1), ret_type=datetime, max_years_between_matches=8)
+    while True:
+        yield fires.get_next()
+
+
+class _Fires:
+    """The fires of one (expression, start), found once and kept: period k is asked for again and again."""
+
+    def __init__(self, expression: str, started_on: date) -> None:
+        self._walk = _walk(expression, datetime.combine(started_on, time.min))
+        self._known: list[datetime] = []
+
+    def __getitem__(self, ordinal: int) -> datetime:
+        while len(self._known) <= ordinal:
+            self._known.append(next(self._walk))
+        return self._known[ordinal]
+
+
+@lru_cache(maxsize=4096)
+def _fires(expression: str, started_on: date) -> _Fires:
+    return _Fires(expression, started_on)
+
+
+def _skipped_months(cron: Cron, begin: datetime) -> int:
+    first = begin.year * 12 + begin.month - 1
+    wanted = set(range(first + 1, first + 1 + _MONTHS_REVIEWED))  # the running month is partly over
+    for fire in _walk(cron.expression, begin):
+        index = fire.year * 12 + fire.month - 1
+        if index > first + _MONTHS_REVIEWED:
+            break
+        wanted.discard(index)
+    return len(wanted)
