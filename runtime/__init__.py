@@ -1,0 +1,1 @@
+"""Builds the real things once a process: settings, logs, clock, wiring, embedded servers."""
