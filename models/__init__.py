@@ -1,0 +1,1 @@
+"""Tables, queries, transactions: the only SQL, and the only place that remembers."""

@@ -1,0 +1,260 @@
+"""SQL of the installation: its namespace, clock, channel, tokens, events and audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.errors import Misconfigured
+from models.installation import AuditEntry, OutboxEvent
+from models.queries.bulk import insert_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from models.session import Transaction
+
+CHANNEL: Final = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """How many calls the channel's rate allows now, and how many seconds from now the first may start."""
+
+    count: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """The newest token that this installation has seen; ``seconds_left`` is negative once it is dead."""
+
+    digest: str
+    expires_at: int
+    seconds_left: float
+
+
+def own_namespace(tx: Transaction, namespace: str) -> None:
+    """Give a new database its namespace, or check that it is ours.
+
+    Raises:
+        Misconfigured: It is another installation's.
+    """
+    tx.connection.execute(
+        text("INSERT INTO installation (id, namespace) VALUES (1, :namespace) ON CONFLICT DO NOTHING"),
+        {"namespace": namespace},
+    )
+    owner = tx.connection.execute(text("SELECT namespace FROM installation")).scalar_one()
+    if owner != namespace:
+        raise Misconfigured(
+            f"this database belongs to the installation {owner!r}, not to {namespace!r}: charging from a copy would"
+            f" charge twice; set JEONGGI_NAMESPACE={owner}, or use a database of its own"
+        )
+
+
+def start_clock(tx: Transaction, *, origin: datetime | None, rate: int) -> None:
+    """Let billing time run on: from ``origin`` at ``rate`` in a new database, else from where it stood.
+
+    ``origin`` None is real time. Time during which the processes were stopped does not count on a mapped clock.
+
+    Raises:
+        Misconfigured: Billing time has been later than what is asked for.
+    """
+    clock = tx.connection.execute(
+        text(
+            "SELECT c.last_seen, c.origin = c.anchor AND c.rate = 1 AS is_real,"
+            " NOT EXISTS (SELECT FROM plan) AS is_new,"
+            " (SELECT max(occurred_at) FROM (SELECT occurred_at FROM outbox_event ORDER BY id DESC LIMIT 1000) e)"
+            " AS last_event FROM billing_clock c FOR UPDATE OF c"
+        )
+    ).one()
+    if origin is None:
+        if clock.is_real:
+            return
+        start, stood = tx.real, max(clock.last_seen, clock.last_event or clock.last_seen)
+        if start < stood and not clock.is_new:
+            raise Misconfigured(
+                f"this database has lived on a mapped clock until {stood:%Y-%m-%d %H:%M} UTC and cannot go back to"
+                " real time; set JEONGGI_CLOCK again, or use another JEONGGI_STATE_DIR"
+            )
+    elif clock.is_new:
+        start = origin
+        # A new database was created on real time; nothing has been billed by it.
+        tx.connection.execute(text("DELETE FROM billing_clock"))
+        tx.connection.execute(
+            text(
+                "INSERT INTO billing_clock (id, origin, rate, anchor, last_seen)"
+                " VALUES (1, :start, :rate, clock_timestamp(), :start)"
+            ),
+            {"start": start, "rate": rate},
+        )
+        return
+    else:
+        start = max(clock.last_seen, clock.last_event or clock.last_seen)
+        if clock.is_real:
+            start = tx.now
+    tx.connection.execute(
+        text(
+            "UPDATE billing_clock SET origin = CAST(:start AS timestamptz), rate = :rate, last_seen = :start,"
+            " anchor = CASE WHEN :is_real THEN CAST(:start AS timestamptz) ELSE clock_timestamp() END"
+        ),
+        {"start": start, "rate": 1 if origin is None else rate, "is_real": origin is None},
+    )
+
+
+def note_clock(tx: Transaction) -> None:
+    """Write down billing time, so that a restart goes on from here."""
+    tx.connection.execute(text("UPDATE billing_clock SET last_seen = :now WHERE last_seen < :now"), {"now": tx.now})
+
+
+def step_clock(tx: Transaction, to: datetime) -> None:
+    """Let a stepped clock (rate 0) jump forward; one that runs, or is there already, is left alone."""
+    tx.connection.execute(
+        text(
+            "UPDATE billing_clock SET origin = :to, anchor = clock_timestamp(), last_seen = :to"
+            " WHERE rate = 0 AND origin < :to"
+        ),
+        {"to": to},
+    )
+
+
+def reserve_rate(tx: Transaction, *, wanted: int, per_second: int, window_seconds: float) -> Grant:
+    """Take a share of the channel's rate, exact over all workers: at most what can start within the window.
+
+    A halted channel grants nothing.
+    """
+    row = tx.connection.execute(
+        text("SELECT halted_at, rate_used_until FROM channel_state WHERE name = :name FOR UPDATE"), {"name": CHANNEL}
+    ).one()
+    if row.halted_at is not None:
+        return Grant(count=0, wait_seconds=0)
+    begin = max(row.rate_used_until, tx.real)
+    wait_seconds = (begin - tx.real).total_seconds()
+    count = min(wanted, int((window_seconds - wait_seconds) * per_second))
+    if count <= 0:
+        return Grant(count=0, wait_seconds=wait_seconds)
+    tx.connection.execute(
+        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"),
+        {"name": CHANNEL, "until": begin + timedelta(seconds=count / per_second)},
+    )
+    return Grant(count=count, wait_seconds=wait_seconds)
+
+
+def halt_channel(tx: Transaction, *, reason: str) -> bool:
+    """Let no claim be made until somebody resumes; gives whether it was running."""
+    return bool(
+        tx.connection.execute(
+            text(
+                "UPDATE channel_state SET halted_at = clock_timestamp(), halt_reason = :reason"
+                " WHERE name = :name AND halted_at IS NULL"
+            ),
+            {"name": CHANNEL, "reason": reason},
+        ).rowcount
+    )
+
+
+def resume_channel(tx: Transaction) -> bool:
+    """Let claims be made again; gives whether it was halted."""
+    return bool(
+        tx.connection.execute(
+            text(
+                "UPDATE channel_state SET halted_at = NULL, halt_reason = NULL"
+                " WHERE name = :name AND halted_at IS NOT NULL"
+            ),
+            {"name": CHANNEL},
+        ).rowcount
+    )
+
+
+def channel_halt(tx: Transaction) -> str | None:
+    """Why the channel is halted, or None."""
+    reason: str | None = tx.connection.execute(
+        text("SELECT halt_reason FROM channel_state WHERE name = :name"), {"name": CHANNEL}
+    ).scalar_one()
+    return reason
+
+
+def newest_token(tx: Transaction) -> TokenRow | None:
+    """The token that dies last, by the gateway's own clock."""
+    row = tx.connection.execute(
+        text(
+            "SELECT digest, expires_at, extract(epoch FROM dies_at - clock_timestamp())::float AS seconds_left"
+            " FROM seen_token WHERE channel = :name ORDER BY expires_at DESC LIMIT 1"
+        ),
+        {"name": CHANNEL},
+    ).one_or_none()
+    if row is None:
+        return None
+    return TokenRow(digest=row.digest, expires_at=row.expires_at, seconds_left=row.seconds_left)
+
+
+def note_token(tx: Transaction, *, digest: str, expires_at: int, seconds_left: float) -> None:
+    """Remember a token that the gateway returned: a later one proves that an earlier one is dead."""
+    tx.connection.execute(
+        text(
+            "INSERT INTO seen_token (digest, channel, expires_at, first_seen_at, dies_at)"
+            " VALUES (:digest, :name, :expires_at, clock_timestamp(), clock_timestamp() + :left)"
+            " ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, dies_at = excluded.dies_at"
+            " WHERE seen_token.expires_at < excluded.expires_at"
+        ),
+        {"name": CHANNEL, "digest": digest, "expires_at": expires_at, "left": timedelta(seconds=seconds_left)},
+    )
+
+
+def write_events(tx: Transaction, events: Sequence[dict[str, Any]]) -> None:
+    """Write what happened; made by ``event``."""
+    insert_rows(tx, OutboxEvent, events)
+
+
+def event(
+    tx: Transaction,
+    kind: str,
+    *,
+    subscription_id: UUID,
+    invoice_id: UUID | None = None,
+    attempt_id: UUID | None = None,
+    is_incident: bool = False,
+    **data: Any,  # noqa: ANN401 - JSON
+) -> dict[str, Any]:
+    """One thing that happened, as a row for ``write_events``."""
+    return {
+        "occurred_at": tx.now,
+        "kind": kind,
+        "subscription_id": subscription_id,
+        "invoice_id": invoice_id,
+        "attempt_id": attempt_id,
+        "data": data,
+        "is_incident": is_incident,
+    }
+
+
+def write_audit(
+    tx: Transaction,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    subject_id: UUID | None,
+    reason: str,
+    **details: Any,  # noqa: ANN401 - JSON
+) -> None:
+    """Write what a person did."""
+    insert_rows(
+        tx,
+        AuditEntry,
+        [
+            {
+                "occurred_at": tx.now,
+                "actor": actor,
+                "action": action,
+                "subject": subject,
+                "subject_id": subject_id,
+                "reason": reason,
+                "details": details,
+            }
+        ],
+    )

@@ -1,0 +1,148 @@
+"""Tables of what is sold and to whom: plans, prices, customers, billing keys, subscriptions, skipped periods."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.billing_period import CatchUp, SkipReason
+from domain.subscription import BILLABLE, Change, EndedReason, SubscriptionState
+from models.base import Base, Id, Instant, Won, Word, listed, one_of
+
+#: The least that a card charge may be. Source: KG Inicis code book, refusals 5x0690 (below 100 won).
+MINIMUM_AMOUNT = 100
+
+
+class Plan(Base):
+    """What is sold, and how often it is billed."""
+
+    __tablename__ = "plan"
+    __table_args__ = (
+        UniqueConstraint("code"),
+        CheckConstraint("(every IS NULL) <> (cron IS NULL)", name="one_schedule"),
+        one_of("catch_up", CatchUp),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[Word]
+    name: Mapped[Word]
+    every: Mapped[str | None] = mapped_column(Text)
+    cron: Mapped[str | None] = mapped_column(Text)
+    catch_up: Mapped[Word]
+    created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
+
+
+class PlanPrice(Base):
+    """A version of a plan's price in won; subscriptions are pinned to one."""
+
+    __tablename__ = "plan_price"
+    __table_args__ = (
+        UniqueConstraint("plan_id", "effective_from"),
+        CheckConstraint(f"amount >= {MINIMUM_AMOUNT}", name="amount_chargeable"),
+    )
+
+    id: Mapped[Id]
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
+    amount: Mapped[Won]
+    effective_from: Mapped[Instant]
+
+
+class Customer(Base):
+    """Who pays. ``customer_ref`` is the merchant's own name for them."""
+
+    __tablename__ = "customer"
+    __table_args__ = (UniqueConstraint("customer_ref"),)
+
+    id: Mapped[Id]
+    customer_ref: Mapped[Word]
+    name: Mapped[Word]
+    email: Mapped[Word]
+    tel: Mapped[Word]
+    created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BillingKey(Base):
+    """A card that may be charged, under its public name ``customer_uid``; one customer's, one card's."""
+
+    __tablename__ = "billing_key"
+    __table_args__ = (
+        UniqueConstraint("customer_uid"),
+        CheckConstraint("length(customer_uid) BETWEEN 1 AND 80", name="customer_uid_length"),
+        Index(None, "customer_id"),
+    )
+
+    id: Mapped[Id]
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    customer_uid: Mapped[Word]
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Subscription(Base):
+    """A standing agreement. ``ordinal`` is the last period opened or skipped (-1: none).
+
+    ``next_billing_at`` is always the start of ordinal + 1; an ended subscription has none.
+    """
+
+    __tablename__ = "subscription"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "plan_id", "started_on"),
+        one_of("state", SubscriptionState),
+        one_of("ended_reason", EndedReason),
+        one_of("requested_change", Change),
+        CheckConstraint("ordinal >= -1", name="ordinal_from_minus_one"),
+        CheckConstraint("(state = 'ended') = (next_billing_at IS NULL)", name="ended_bills_never"),
+        CheckConstraint("(state = 'ended') = (ended_reason IS NOT NULL)", name="ended_has_a_reason"),
+        CheckConstraint("state IN ('pending', 'ended') OR billing_key_id IS NOT NULL", name="billed_by_a_card"),
+        CheckConstraint(
+            "(requested_change = 'change_card') = (requested_key_id IS NOT NULL)"
+            " OR (requested_change IS NULL AND requested_key_id IS NULL)",
+            name="requested_key_goes_with_the_change",
+        ),
+        # What is due to be opened, oldest first.
+        Index(
+            "ix_subscription_due",
+            "next_billing_at",
+            postgresql_where=text(f"state IN ({listed(BILLABLE)}) AND set_aside_reason IS NULL"),
+        ),
+        # A card's subscriptions: card change, one charge a day.
+        Index(None, "billing_key_id"),
+    )
+
+    id: Mapped[Id]
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
+    plan_price_id: Mapped[UUID] = mapped_column(ForeignKey("plan_price.id"))
+    billing_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
+    timezone: Mapped[Word]
+    started_on: Mapped[date]
+    state: Mapped[Word]
+    ended_reason: Mapped[str | None] = mapped_column(Text)
+    ordinal: Mapped[int] = mapped_column(Integer)
+    next_billing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    catch_up_below: Mapped[int] = mapped_column(Integer)  # ordinals below were behind when it came to us, or back
+    paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    requested_change: Mapped[str | None] = mapped_column(Text)
+    requested_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
+    requested_by: Mapped[str | None] = mapped_column(Text)
+    set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
+    created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
+
+
+class SkippedPeriod(Base):
+    """Periods ``first_ordinal``..``last_ordinal`` have no invoice, and why. Append-only (trigger)."""
+
+    __tablename__ = "skipped_period"
+    __table_args__ = (
+        one_of("reason", SkipReason),
+        CheckConstraint("0 <= first_ordinal AND first_ordinal <= last_ordinal", name="a_span"),
+    )
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"), primary_key=True)
+    first_ordinal: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last_ordinal: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[Word]
+    created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
