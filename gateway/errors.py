@@ -1,0 +1,13 @@
+"""What can go wrong at the gateway beyond the port's own errors."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from domain.errors import GatewayTrouble
+
+
+class TokenRefused(GatewayTrouble):
+    """A look-up's token was refused (401); it is forgotten, so asking ``access_token`` again mends it."""
+
+    code: ClassVar[str] = "token_refused"

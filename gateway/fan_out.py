@@ -1,0 +1,223 @@
+"""How are hundreds of charges kept in flight, paced, stopped in time, and collected?
+
+Everything between ``send`` and ``answered`` happens on the line's loop; the two meet at one lock. A charge is answered
+exactly once, whatever breaks, and what its answer may claim is decided by the transport's own mark alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from domain.errors import RuleBroken
+from domain.outcome import NotExecuted, NotExecutedReason, Outcome, Unknown, UnknownReason
+from gateway.look_up import authorization
+from gateway.port import Answer
+from gateway.tokens import boottime
+from gateway.transport import Passage, StoppedBeforeSending
+from gateway.wire import AGAIN_PATH, again_body, classify_again
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import httpx
+
+    from gateway.config import GatewayConfig
+    from gateway.line import Line
+    from gateway.port import Batch, Charge
+
+#: The loop's timers round to a millisecond: this much later is never early.
+_TIMER_STEP_SECONDS: Final = 0.001
+_UNAUTHORIZED: Final = NotExecuted(reason=NotExecutedReason.UNAUTHORIZED)
+_TOO_LATE: Final = NotExecuted(reason=NotExecutedReason.TOO_LATE)
+_HANDED_BACK: Final = NotExecuted(reason=NotExecutedReason.HANDED_BACK)
+_NOT_SENT: Final = NotExecuted(reason=NotExecutedReason.NOT_SENT)
+_NO_ANSWER: Final = Unknown(reason=UnknownReason.NO_ANSWER)
+
+
+class IamportFanOut:
+    """The port's ``FanOut`` on one process's line. ``send``, ``answered`` and ``hand_back`` from any thread."""
+
+    def __init__(self, config: GatewayConfig, line: Line, refuse_token: Callable[[str], None]) -> None:
+        self._config = config
+        self._line = line
+        self._refuse_token = refuse_token
+        self._process_id = os.getpid()
+        self._ready = threading.Condition()
+        self._done: deque[Answer] = deque()
+        self._open = 0
+        self._wanted = 1
+        self._is_halted = False
+        self._pacers: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Charges given to ``send`` whose answer ``answered`` has not returned yet."""
+        return self._open
+
+    def send(self, batch: Batch) -> None:
+        """Start a batch; returns at once.
+
+        Raises:
+            RuleBroken: This fan-out belongs to another process: it was made before a fork.
+        """
+        if os.getpid() != self._process_id:
+            raise RuleBroken("a fan-out does not survive a fork: make it in the process that sends")
+        with self._ready:
+            self._open += len(batch.charges)
+        try:
+            self._line.thread.soon(lambda: self._start(batch))
+        except RuntimeError:  # the line was closed: the loop takes nothing any more
+            self._give_back(batch.charges, _HANDED_BACK)
+
+    def answered(self, *, group_seconds: float, group_size: int) -> Sequence[Answer]:
+        """Wait until ``group_size`` answers are there, or ``group_seconds`` passed, or no more can come."""
+        deadline = boottime() + group_seconds
+        with self._ready:
+            self._wanted = group_size
+            while not self._is_group_whole() and (left := deadline - boottime()) > 0:
+                self._ready.wait(left)
+            group = [self._done.popleft() for _ in range(min(group_size, len(self._done)))]
+            self._open -= len(group)
+        return group
+
+    def hand_back(self) -> None:
+        """Start nothing more: what was not started is answered NotExecuted(HANDED_BACK)."""
+        self._is_halted = True
+        with contextlib.suppress(RuntimeError):  # a closed line has handed everything back already
+            self._line.thread.soon(self._cancel_pacers)
+
+    def _is_group_whole(self) -> bool:
+        done = len(self._done)
+        return done >= self._wanted or (done > 0 and done == self._open)
+
+    def _deliver(self, answer: Answer) -> None:
+        with self._ready:
+            self._done.append(answer)
+            if self._is_group_whole():
+                self._ready.notify_all()
+
+    def _give_back(self, charges: Iterable[Charge], outcome: Outcome) -> None:
+        for charge in charges:
+            self._deliver(Answer(charge=charge, outcome=outcome))
+
+    # From here on everything runs on the loop.
+
+    def _cancel_pacers(self) -> None:
+        for pacer in self._pacers:
+            pacer.cancel()
+
+    def _start(self, batch: Batch) -> None:
+        if self._line.is_closed:
+            self._give_back(batch.charges, _HANDED_BACK)
+            return
+        pacer = asyncio.create_task(self._pace(batch))
+        self._pacers.add(pacer)
+        pacer.add_done_callback(self._pacers.discard)
+
+    async def _pace(self, batch: Batch) -> None:
+        """Start the batch's charges, each at its time; whatever is not started is given back."""
+        waiting = deque(batch.charges)
+        outcome: Outcome = _HANDED_BACK
+        due_at = batch.first_at_boottime
+        try:
+            url = self._line.charges.fixed_url(AGAIN_PATH)
+            headers = {**authorization(self._config, batch.token), "Content-Type": "application/json"}
+            gate = self._gate(batch)
+            while waiting and not self._is_halted:
+                if not await self._take_room(due_at, batch.send_before_boottime):
+                    outcome = _TOO_LATE
+                    return
+                due_at += batch.spacing_seconds
+                call = asyncio.create_task(self._charge(waiting.popleft(), batch, Passage(gate=gate), url, headers))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+        except asyncio.CancelledError:
+            outcome = _HANDED_BACK  # our own way of stopping: the task has nothing left to do
+        except Exception:  # noqa: BLE001 - nothing was started for them, whatever broke
+            outcome = _NOT_SENT
+        finally:
+            self._give_back(waiting, outcome)
+
+    async def _take_room(self, due_at: float, send_before: float) -> bool:
+        """Wait until a charge is due and a connection is free for it; False if that is too late."""
+        room = self._line.room
+        if due_at >= send_before:
+            return False
+        early = due_at - boottime()
+        if early > 0:
+            await asyncio.sleep(early + _TIMER_STEP_SECONDS)
+        if room.locked():
+            try:
+                async with asyncio.timeout(max(0.0, send_before - boottime())):
+                    await room.acquire()
+            except TimeoutError:
+                return False
+        else:
+            await room.acquire()
+        if boottime() < send_before:
+            return True
+        room.release()
+        return False
+
+    def _gate(self, batch: Batch) -> Callable[[], None]:
+        """Asked once a connection is there, right before the first byte: connecting may have taken a freeze."""
+
+        def gate() -> None:
+            if boottime() >= batch.send_before_boottime:
+                _stop(_TOO_LATE)
+            if self._is_halted:
+                _stop(_HANDED_BACK)
+
+        return gate
+
+    async def _charge(
+        self, charge: Charge, batch: Batch, passage: Passage, url: httpx.URL, headers: dict[str, str]
+    ) -> None:
+        """One charge, once; it ends in exactly one answer."""
+        answer = Answer(charge=charge, outcome=_NO_ANSWER)
+        try:
+            answer = await self._ask(charge, batch, passage, url, headers)
+        except StoppedBeforeSending as stopped:
+            answer = Answer(charge=charge, outcome=_after_break(passage, stopped))
+        except BaseException:  # noqa: BLE001 - any class, our own cancellation too: only the mark says what it means
+            answer = Answer(charge=charge, outcome=_after_break(passage, None))
+        finally:
+            self._line.room.release()
+            self._deliver(answer)
+
+    async def _ask(
+        self, charge: Charge, batch: Batch, passage: Passage, url: httpx.URL, headers: dict[str, str]
+    ) -> Answer:
+        transport = self._line.charges
+        request = transport.post(url, headers, again_body(charge), read_seconds=self._config.read_timeout_seconds)
+        reply = await transport.call(request, passage, total_seconds=self._config.total_timeout_seconds)
+        outcome, body = classify_again(charge, reply.status, reply.body)
+        is_refused = outcome == _UNAUTHORIZED
+        if is_refused:
+            self._refuse_token(batch.token.digest)
+        is_fresh = batch.token.dies_at_boottime - boottime() > self._config.token_last_seconds
+        return Answer(
+            charge=charge,
+            outcome=outcome,
+            http_status=reply.status,
+            body=body,
+            refused_fresh_token=is_refused and is_fresh,
+        )
+
+
+def _stop(outcome: NotExecuted) -> NoReturn:
+    raise StoppedBeforeSending(outcome)
+
+
+def _after_break(passage: Passage, stopped: StoppedBeforeSending | None) -> Outcome:
+    """What a broken call proves: nothing was executed if our mark shows that no byte left, else nothing."""
+    if not passage.is_proven_unsent:
+        return _NO_ANSWER
+    reason = stopped.args[0] if stopped is not None and stopped.args else None
+    return reason if isinstance(reason, NotExecuted) else _NOT_SENT

@@ -1,0 +1,123 @@
+"""How are the gateway's envelopes and payment records read? Leniently in form, strictly in money.
+
+Unknown fields are ignored, an unknown ``status`` is kept as it is, times of 0 or null are none; an amount that is not
+a whole number of won is no amount.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from domain.evidence import Record
+from domain.outcome import DeclineCode
+from gateway.decline_map import decline_code_of
+from gateway.mask import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,100}")
+#: 31 December 9999: later seconds are no instant, or milliseconds by mistake.
+_LATEST_SECOND: Final = 253_402_300_799
+#: Beyond this a float no longer tells neighbouring won apart.
+_LARGEST_AMOUNT: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """``{"code", "message", "response"}``: what every answer of the gateway comes in. Code 0 = was worked on."""
+
+    code: int
+    message: str
+    response: object
+    whole: Mapping[str, object]
+
+
+def read_envelope(body: bytes) -> Envelope | None:
+    """The envelope in these bytes, or None if they are anything else."""
+    try:
+        whole = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(whole, dict):
+        return None
+    code = whole.get("code")
+    message = whole.get("message")
+    if not isinstance(code, int) or isinstance(code, bool):
+        return None
+    if message is not None and not isinstance(message, str):
+        return None
+    return Envelope(code=code, message=message or "", response=whole.get("response"), whole=whole)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def whole_won(value: object) -> int | None:
+    """Won, if this is a whole number of them, written as an integer or as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not -_LARGEST_AMOUNT < value < _LARGEST_AMOUNT:  # also False for NaN
+        return None
+    won = int(value)
+    return won if won == value else None
+
+
+def instant(value: object) -> datetime | None:
+    """Unix seconds as an aware instant in UTC; 0, null and what is no time are None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not 0 < value <= _LATEST_SECOND:
+        return None
+    return datetime.fromtimestamp(int(value), tz=UTC)
+
+
+def identifier(value: object) -> str | None:
+    """An id of the gateway: printable ASCII without spaces, or a number written out."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_AMOUNT:
+        return str(value)
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return value
+    return None
+
+
+def read_record(found: Mapping[str, object]) -> Record | None:
+    """One payment record in won, or None if an id, the status or an amount is missing or not to be trusted."""
+    imp_uid = identifier(found.get("imp_uid"))
+    merchant_uid = identifier(found.get("merchant_uid"))
+    status = found.get("status")
+    amount = whole_won(found.get("amount"))
+    cancelled = found.get("cancel_amount")
+    cancel_amount = 0 if cancelled is None else whole_won(cancelled)
+    if imp_uid is None or merchant_uid is None or not isinstance(status, str):
+        return None
+    if amount is None or cancel_amount is None or not is_won(found):
+        return None
+    customer_uid = found.get("customer_uid")
+    customer = customer_uid if isinstance(customer_uid, str) and customer_uid else None
+    told = found.get("fail_reason")
+    reason = told if isinstance(told, str) else ""
+    return Record(
+        imp_uid=imp_uid,
+        merchant_uid=merchant_uid,
+        status=clean_text(status, length=40),
+        amount=amount,
+        cancel_amount=cancel_amount,
+        customer_uid=customer,
+        fail_reason=clean_text(reason, secrets=(customer,) if customer else ()),
+        decline_code=decline_code_of(reason) if status == "failed" else DeclineCode.UNCLASSIFIED,
+        started_at=instant(found.get("started_at")),
+        paid_at=instant(found.get("paid_at")),
+        failed_at=instant(found.get("failed_at")),
+        sandbox=found.get("sandbox") is True,
+    )
+
+
+def is_won(found: Mapping[str, object]) -> bool:
+    """The record is in won; one that names no currency is."""
+    return found.get("currency") in (None, "", "KRW")
