@@ -1,0 +1,101 @@
+"""The command line: ``python -m simulator`` serves, ``python -m simulator ledger`` prints what was charged."""
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from simulator.ledger import read_rows
+from simulator.options import Options, TokenRules, UsedMerchantUid
+from simulator.server import CannotListen, serve
+
+
+def _server_arguments(arguments: Sequence[str]) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator", description="Serve a stand-in for I'mport (PortOne V1)."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="for merchants; 0 takes a free one")
+    parser.add_argument("--control-port", type=int, required=True, help="for tests; 0 takes a free one")
+    parser.add_argument("--ledger", type=Path, required=True, help="SQLite file of all that is charged")
+    parser.add_argument("--used-merchant-uid", type=UsedMerchantUid, choices=list(UsedMerchantUid), default="strict")
+    parser.add_argument("--token-life-seconds", type=float, default=TokenRules().life_seconds)
+    parser.add_argument("--token-extension-seconds", type=float, default=TokenRules().extension_seconds)
+    parser.add_argument("--token-last-seconds", type=float, default=TokenRules().last_seconds)
+    parser.add_argument("--imp-key", help="the only good key; without it any is good")
+    parser.add_argument("--imp-secret")
+    parser.add_argument("--latency-ms", type=int, default=0, help="how long a charge takes")
+    parser.add_argument("--issue-on-sight", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--sandbox", action=argparse.BooleanOptionalAction, default=True, help="a test channel")
+    chosen = parser.parse_args(arguments)
+    if (chosen.imp_key is None) != (chosen.imp_secret is None):
+        parser.error("--imp-key and --imp-secret belong together")
+    return Options(
+        host=chosen.host,
+        port=chosen.port,
+        control_port=chosen.control_port,
+        ledger=chosen.ledger,
+        used_merchant_uid=chosen.used_merchant_uid,
+        tokens=TokenRules(
+            life_seconds=chosen.token_life_seconds,
+            extension_seconds=chosen.token_extension_seconds,
+            last_seconds=chosen.token_last_seconds,
+        ),
+        imp_key=chosen.imp_key,
+        imp_secret=chosen.imp_secret,
+        latency_ms=chosen.latency_ms,
+        is_issuing_on_sight=chosen.issue_on_sight,
+        is_sandbox=chosen.sandbox,
+    )
+
+
+def _print_ledger(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator ledger", description="Print what was charged, read-only."
+    )
+    parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--json", action="store_true", help="a JSON list with one record a line; otherwise a summary")
+    parser.add_argument("--requests", action="store_true", help="the requests to charge instead of the payments")
+    chosen = parser.parse_args(arguments)
+    if not chosen.ledger.exists():
+        sys.stderr.write(f"there is no ledger at {chosen.ledger}\n")
+        return 1
+    rows = read_rows(chosen.ledger, table="request" if chosen.requests else "payment")
+    if not chosen.json:
+        field = "done" if chosen.requests else "status"
+        for name, count in sorted(Counter(row[field] for row in rows).items()):
+            sys.stdout.write(f"{name:>16} {count}\n")
+        return 0
+    opening = "["
+    for row in rows:
+        sys.stdout.write(opening + json.dumps(row, ensure_ascii=False))
+        opening = ",\n"
+    sys.stdout.write("[]\n" if opening == "[" else "]\n")
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit code."""
+    if arguments and arguments[0] == "ledger":
+        return _print_ledger(arguments[1:])
+    options = _server_arguments(arguments)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(options))
+    except CannotListen as taken:
+        sys.stderr.write(f"simulator: {taken}\n")
+        return 1
+    except (sqlite3.Error, OSError) as trouble:
+        sys.stderr.write(f"simulator: cannot use the ledger {options.ledger}: {trouble}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
