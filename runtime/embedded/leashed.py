@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runtime.embedded.waiting import came_true
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _LEASH = Path(__file__).with_name("leash.py")
 _PROC = Path("/proc")
@@ -24,6 +24,8 @@ _PROC = Path("/proc")
 # Below the range from which systems take the near end of outgoing connections (32768 and up on Linux), so that a
 # chosen port is still free at the next start.
 _LOWEST_PORT, _PORTS = 20_000, 12_000
+
+_BARE_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +69,17 @@ class EmbeddedServer:
 
 
 def start_leashed(
-    program: Sequence[str], *, user: EngineUser, log: Path, death_signal: signal.Signals
+    program: Sequence[str],
+    *,
+    user: EngineUser | None,
+    log: Path,
+    death_signal: signal.Signals,
+    environment: Mapping[str, str] = _BARE_ENVIRONMENT,
 ) -> subprocess.Popen[bytes]:
     """Start ``program`` as ``user`` in a session of its own; it gets ``death_signal`` when the calling thread ends.
 
     Its own session, for Ctrl-C at a terminal goes to the whole foreground group: the engines must outlive the
-    workers that are using them.
+    workers that are using them. Without a user it stays ours.
     """
     with log.open("ab") as stream:
         return subprocess.Popen(  # noqa: S603  # our own engines
@@ -80,7 +87,7 @@ def start_leashed(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            env=environment,
             start_new_session=True,
         )
 
@@ -94,7 +101,7 @@ def run_leashed(
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        env=_BARE_ENVIRONMENT,
         cwd="/",
         text=True,
         errors="replace",
@@ -147,10 +154,10 @@ def last_words(log: Path, *, since: int = 0) -> str:
         return stream.read().decode("utf-8", "replace")
 
 
-def _leashed(program: Sequence[str], user: EngineUser, death_signal: signal.Signals) -> list[str]:
-    uid = user.uid if user.switch else -1
+def _leashed(program: Sequence[str], user: EngineUser | None, death_signal: signal.Signals) -> list[str]:
+    uid, gid = (user.uid, user.gid) if user is not None and user.switch else (-1, -1)
     # Isolated and without site-packages: nothing of the environment is needed, and it starts in 20 ms.
-    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(death_signal)), str(uid), str(user.gid)]
+    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(death_signal)), str(uid), str(gid)]
     return [*leash, *program]
 
 
