@@ -12,7 +12,7 @@ from simulator.simulation import Simulation
 from simulator.wire import BAD_STATUS, NOT_FOUND_PAYMENT, Answer, Fields, refusal, success
 
 STATUSES = ("ready", "paid", "cancelled", "failed")
-SORTINGS = {
+SORT_ORDERS = {
     "-started": "started_at DESC, seq DESC",
     "started": "started_at, seq",
     "-paid": "paid_at DESC, seq DESC",
@@ -61,9 +61,9 @@ def number_in_query(call: Call, name: str, default: int, *, lowest: int = 1, hig
 
 def _order_in_query(call: Call) -> str:
     sorting = call.query.get("sorting") or "-started"
-    if sorting not in SORTINGS:
+    if sorting not in SORT_ORDERS:
         raise BadQuery("지원되지 않는 정렬기준입니다.")
-    return SORTINGS[sorting]
+    return SORT_ORDERS[sorting]
 
 
 def _missing() -> Answer:
@@ -116,7 +116,7 @@ def several_payments(simulation: Simulation, call: Call) -> Answer:
     missing = 0
     for column, uid in wanted:
         rows = _select(
-            simulation, f"{column} = :uid", {"uid": uid, "now": call.now}, order=SORTINGS["-started"], limit=1
+            simulation, f"{column} = :uid", {"uid": uid, "now": call.now}, order=SORT_ORDERS["-started"], limit=1
         )
         missing += not rows
         found.update({row["imp_uid"]: row for row in rows})
@@ -186,7 +186,7 @@ def of_customer(simulation: Simulation, call: Call) -> Answer:
     values = {"customer_uid": customer_uid, "now": call.now}
     page = number_in_query(call, "page", 1)
     _, listed = _page(
-        simulation, "customer_uid = :customer_uid", values, order=SORTINGS["-started"], page=page, limit=PAGE_SIZE
+        simulation, "customer_uid = :customer_uid", values, order=SORT_ORDERS["-started"], page=page, limit=PAGE_SIZE
     )
     return success(listed)
 
