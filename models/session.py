@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import BillingError, Misconfigured
 
@@ -31,9 +32,15 @@ class CommitInDoubt(BillingError):
 
 
 class DatabaseTrouble(BillingError):
-    """The database could not be reached or refused to work; nothing was committed."""
+    """The database could not be reached or refused to work for now; nothing was committed."""
 
     code = "database_trouble"
+
+
+class RowsRefused(BillingError):
+    """A constraint refused what was to be written; nothing was committed."""
+
+    code = "rows_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +101,10 @@ class Database:
 
         Raises:
             CommitInDoubt: The commit itself raised.
+            RowsRefused: A constraint refused a row.
+            DatabaseTrouble: The database could not be reached, or gave up waiting.
         """
-        with self._engine.connect() as connection:
+        with _translated(), self._engine.connect() as connection:
             begun = connection.begin()
             try:
                 yield Transaction(connection, _read_clock(connection))
@@ -111,7 +120,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A view at one instant (repeatable read, read only); nothing can be written."""
-        with self._engine.connect() as connection:
+        with _translated(), self._engine.connect() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             try:
                 yield Transaction(connection, _read_clock(connection))
@@ -133,6 +142,18 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Let nobody above know whose driver this is; a driver's text may hold row values and stays in the cause."""
+    try:
+        yield
+    except (IntegrityError, DataError) as error:
+        name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        raise RowsRefused(f"the database refused a row: {name or type(error.orig).__name__}") from error
+    except (DBAPIError, PoolTimeout) as error:
+        raise DatabaseTrouble(f"the database did not do its work: {type(error).__name__}") from error
 
 
 def _read_clock(connection: Connection) -> Moment:

@@ -57,16 +57,14 @@ def _arrays(model: type[Base], columns: tuple[str, ...], rows: Sequence[Mapping[
 def _insert(model: type[Base], columns: tuple[str, ...], or_ignore: bool) -> TextClause:  # noqa: FBT001 - a cache key
     names = ", ".join(columns)
     ignoring = " ON CONFLICT DO NOTHING" if or_ignore else ""
-    return text(
-        f"INSERT INTO {_table(model).name} ({names}) SELECT {names} FROM {_unnest(model, columns)}{ignoring}"  # noqa: S608
-    )
+    return text(f"INSERT INTO {_table(model).name} ({names}) SELECT {names} FROM {_unnest(model, columns)}{ignoring}")
 
 
 @lru_cache(maxsize=256)
 def _update(model: type[Base], columns: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
     sets = ", ".join(f"{column} = v.{column}" for column in columns if column not in key)
     where = " AND ".join(f"t.{column} = v.{column}" for column in key)
-    return text(f"UPDATE {_table(model).name} t SET {sets} FROM {_unnest(model, columns)} WHERE {where}")  # noqa: S608
+    return text(f"UPDATE {_table(model).name} t SET {sets} FROM {_unnest(model, columns)} WHERE {where}")
 
 
 def _unnest(model: type[Base], columns: tuple[str, ...]) -> str:

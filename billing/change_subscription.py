@@ -1,0 +1,183 @@
+"""Pause, resume, cancel, change the card: what a person asks of a subscription.
+
+With an attempt of which nobody knows yet what the gateway did, the change waits for the outcome: it is written down,
+no new attempt is claimed meanwhile, and the recording of the outcome makes it. Otherwise it is made at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from billing.calendars import calendar_of
+from domain.billing_period import CatchUp, SkipReason
+from domain.errors import BadInput, Conflict, NotFound
+from domain.states import advance
+from domain.subscription import (
+    SUBSCRIPTION_TABLE,
+    Change,
+    EndedReason,
+    SubscriptionEvent,
+    SubscriptionState,
+)
+from models.queries import change, installation, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from billing.ports import Ports
+    from models.session import Transaction
+
+_EVENT_OF = {Change.PAUSE: SubscriptionEvent.PAUSED, Change.CANCEL: SubscriptionEvent.ENDED}
+
+
+class Made(StrEnum):
+    """Whether a change was made at once, or waits for the outcome of a charge."""
+
+    AT_ONCE = "at_once"
+    AFTER_OUTCOME = "after_outcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who asks, and why."""
+
+    actor: str
+    reason: str
+
+
+def pause(ports: Ports, subscription_id: UUID, *, by: By) -> Made:
+    """Bill nothing until it is resumed; what is owed stays owed and is not attempted meanwhile."""
+    return _change(ports, subscription_id, Change.PAUSE, by=by)
+
+
+def cancel(ports: Ports, subscription_id: UUID, *, by: By) -> Made:
+    """End it now; what is owed and was not charged is void."""
+    return _change(ports, subscription_id, Change.CANCEL, by=by)
+
+
+def change_card(ports: Ports, subscription_id: UUID, *, customer_uid: str, by: By) -> Made:
+    """Charge another card of the same customer from now on; what waited for a card is due at once."""
+    return _change(ports, subscription_id, Change.CHANGE_CARD, by=by, customer_uid=customer_uid)
+
+
+def resume(ports: Ports, subscription_id: UUID, *, by: By) -> None:
+    """Bill again: what ended during the pause is owed as the plan's ``catch_up`` says, the running period is due.
+
+    Raises:
+        NotFound, Conflict: There is none, or it is not paused.
+        BadInput: More periods ended during the pause than may be caught up.
+    """
+    with ports.database.transaction() as tx:
+        subscription = _lock(tx, subscription_id)
+        if subscription.state != SubscriptionState.PAUSED:
+            raise Conflict(f"subscription {subscription_id} is {subscription.state}, not paused")
+        arrears = calendar_of(subscription).arrears(
+            now=tx.now,
+            catch_up=CatchUp(subscription.catch_up),
+            from_ordinal=subscription.ordinal + 1,
+            max_behind=ports.limits.max_behind,
+            skipped_because=SkipReason.PAUSED,
+        )
+        in_debt = bool(record.in_debt(tx, [subscription_id]))
+        happened = SubscriptionEvent.RESUMED_IN_DEBT if in_debt else SubscriptionEvent.RESUMED
+        change.write_skips(tx, subscription_id=subscription_id, skips=arrears.skips)
+        change.write_resumed(
+            tx,
+            subscription_id=subscription_id,
+            state=advance(SUBSCRIPTION_TABLE, SubscriptionState.PAUSED, happened),
+            ordinal=arrears.first - 1,
+            next_billing_at=calendar_of(subscription).start(arrears.first),
+            catch_up_below=arrears.current,
+        )
+        _tell(tx, "subscription.resumed", subscription_id, by)
+
+
+def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
+    """Make the changes that waited, of those subscriptions whose charges are all decided. Rows are locked already."""
+    undecided = record.undecided(tx, subscription_ids)
+    for subscription_id in subscription_ids:
+        if subscription_id not in undecided:
+            subscription = _lock(tx, subscription_id)
+            if subscription.requested_change is not None:
+                by = By(actor=subscription.requested_by, reason="waited for the outcome of a charge")
+                _apply(tx, subscription, Change(subscription.requested_change), subscription.requested_key_id, by)
+
+
+def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, customer_uid: str | None = None) -> Made:
+    with ports.database.transaction() as tx:
+        subscription = _lock(tx, subscription_id)
+        key_id = _card(tx, subscription, customer_uid) if customer_uid is not None else None
+        _refuse_impossible(subscription, wanted)
+        if record.undecided(tx, [subscription_id]):
+            change.write_request(tx, subscription_id=subscription_id, change=wanted, key_id=key_id, actor=by.actor)
+            _tell(tx, f"subscription.{wanted}_requested", subscription_id, by)
+            return Made.AFTER_OUTCOME
+        _apply(tx, subscription, wanted, key_id, by)
+        return Made.AT_ONCE
+
+
+def _apply(tx: Transaction, subscription: Row[Any], wanted: Change, key_id: UUID | None, by: By) -> None:
+    state = SubscriptionState(subscription.state)
+    if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) in SUBSCRIPTION_TABLE:
+        state = advance(SUBSCRIPTION_TABLE, state, _EVENT_OF[wanted])
+    if wanted is Change.PAUSE:
+        change.hold_invoices(tx, subscription.id)
+    elif wanted is Change.CANCEL:
+        change.void_invoices(tx, subscription.id)
+    else:
+        change.wake_invoices(tx, subscription.id)
+        if state is SubscriptionState.PENDING:
+            state = advance(SUBSCRIPTION_TABLE, state, SubscriptionEvent.CARD_ADDED)
+    change.write_changed(
+        tx,
+        subscription_id=subscription.id,
+        state=state,
+        billing_key_id=key_id or subscription.billing_key_id,
+        ended_reason=EndedReason.CANCELLED if wanted is Change.CANCEL else None,
+    )
+    _tell(tx, f"subscription.{wanted}", subscription.id, by)
+
+
+def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
+    state = SubscriptionState(subscription.state)
+    if state is SubscriptionState.ENDED:
+        raise Conflict(f"subscription {subscription.id} has ended ({subscription.ended_reason})")
+    if subscription.requested_change is not None and subscription.requested_change != wanted:
+        raise Conflict(
+            f"subscription {subscription.id} already has a {subscription.requested_change} that waits for the outcome"
+            " of a charge; ask again once it is made"
+        )
+    if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) not in SUBSCRIPTION_TABLE:
+        raise Conflict(f"subscription {subscription.id} is {state}: it cannot take {wanted}")
+
+
+def _card(tx: Transaction, subscription: Row[Any], customer_uid: str) -> UUID:
+    key = change.find_billing_key(tx, customer_uid)
+    if key is None:
+        key_id: UUID = change.add_billing_key(tx, customer_id=subscription.customer_id, customer_uid=customer_uid)
+        return key_id
+    if key.customer_id != subscription.customer_id:
+        raise BadInput("that customer_uid is another customer's card; give one of this customer's")
+    if key.revoked_at is not None:
+        raise BadInput("that card was revoked; give one that may be charged")
+    found: UUID = key.id
+    return found
+
+
+def _lock(tx: Transaction, subscription_id: UUID) -> Row[Any]:
+    row = change.lock_subscription(tx, subscription_id)
+    if row is None:
+        raise NotFound(f"there is no subscription {subscription_id}")
+    return row
+
+
+def _tell(tx: Transaction, kind: str, subscription_id: UUID, by: By) -> None:
+    installation.write_events(tx, [installation.event(tx, kind, subscription_id=subscription_id)])
+    installation.write_audit(
+        tx, actor=by.actor, action=kind, subject="subscription", subject_id=subscription_id, reason=by.reason
+    )

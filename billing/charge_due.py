@@ -1,0 +1,127 @@
+"""A charge run, steps 4 to 7: claim, send, record, again and again until nothing is due or its time is over.
+
+Hundreds of calls are in flight while outcomes are recorded in groups and the next batch is claimed. Nothing of the
+database is open while a call is in flight.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from billing.claim_due import claim_due
+from billing.clear_reattempt import clear_reattempts
+from billing.record_outcome import record_outcomes
+from billing.report import Looked, Report
+from billing.token_in_hand import token_in_hand
+from domain.errors import GatewayTrouble
+from domain.evidence import Said, Source
+from domain.outcome import Approved, Declined
+from models.queries import installation
+from models.session import CommitInDoubt, DatabaseTrouble
+
+if TYPE_CHECKING:
+    from billing.ports import Ports
+    from gateway.port import AccessToken, Answer, FanOut
+
+
+@dataclass(slots=True)
+class ChargeRun:
+    """What a run did: ids stay in the database, counts come back."""
+
+    claimed: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    stopped_because: str = ""  # why it claimed nothing more; empty: nothing was due
+
+
+def charge_due(ports: Ports) -> ChargeRun:
+    """Charge what is due. Safe to run any number of times at once.
+
+    Raises:
+        DatabaseTrouble: The database is away. What was sent meanwhile is asked about once its lease is over.
+    """
+    run = ChargeRun()
+    try:
+        token = token_in_hand(ports)
+        run.outcomes += clear_reattempts(ports, token)
+        _charge(ports, token, run)
+    except GatewayTrouble as trouble:
+        run.stopped_because = trouble.code
+    return run
+
+
+def _charge(ports: Ports, token: AccessToken, run: ChargeRun) -> None:
+    calls = ports.gateway.fan_out()
+    try:
+        _claim_send_record(ports, token, calls, run)
+    finally:
+        calls.hand_back()  # however this ends, nothing more of it is started
+
+
+def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun) -> None:
+    claim_until = ports.boottime() + ports.limits.run_seconds
+    is_claiming = True
+    unrecorded: list[Report] = []
+    while is_claiming or calls.in_flight or unrecorded:
+        room = ports.limits.concurrency - calls.in_flight
+        if is_claiming and _is_worth_a_claim(ports, calls, room):
+            batch = claim_due(ports, token, at_most=room) if ports.boottime() < claim_until else None
+            if batch is None:
+                is_claiming = False
+            else:
+                run.claimed += len(batch.charges)
+                calls.send(batch)
+        if calls.in_flight:
+            answers = calls.answered(group_seconds=ports.limits.group_seconds, group_size=ports.limits.group_size)
+            unrecorded.extend(_report(answer, token) for answer in answers)
+            if any(answer.refused_fresh_token for answer in answers):
+                is_claiming = False
+                calls.hand_back()
+                _halt(ports, run)
+        unrecorded = _record(ports, unrecorded, run, is_last=not calls.in_flight)
+
+
+def _is_worth_a_claim(ports: Ports, calls: FanOut, room: int) -> bool:
+    """Claim when a good part of a batch has room, or nothing is in flight: not a statement for every free place."""
+    return not calls.in_flight or room >= min(ports.limits.claim_size, ports.limits.concurrency) // 4
+
+
+def _record(ports: Ports, reports: list[Report], run: ChargeRun, *, is_last: bool) -> list[Report]:
+    """Record; while calls are in flight a database that is away is asked again with the next group.
+
+    Whatever is lost at the end is asked about by the resolver once its lease is over.
+    """
+    if not reports:
+        return []
+    try:
+        run.outcomes += record_outcomes(ports, reports).counts
+    except (DatabaseTrouble, CommitInDoubt):
+        if is_last:
+            raise
+        return reports
+    return []
+
+
+def _report(answer: Answer, token: AccessToken) -> Report:
+    looked: tuple[Looked, ...] = ()
+    if answer.body is not None and not isinstance(answer.outcome, Approved):
+        said = Said.FAILED if isinstance(answer.outcome, Declined) else Said.OTHER
+        looked = (Looked(source=Source.AGAIN, said=said, token_digest=token.digest, body=answer.body),)
+    return Report(
+        attempt_id=answer.charge.attempt_id,
+        send_no=answer.charge.send_no,
+        fence=answer.charge.fence,
+        outcome=answer.outcome,
+        looked=looked,
+        is_answer=True,
+    )
+
+
+def _halt(ports: Ports, run: ChargeRun) -> None:
+    """The gateway refuses a token that it has just given: a wrong configuration, which no repetition mends."""
+    run.stopped_because = "channel_halted"
+    with ports.database.transaction() as tx:
+        installation.halt_channel(
+            tx, reason="the gateway answered 401 to a token that was not near its end: check the API key's rights"
+        )

@@ -1,0 +1,223 @@
+"""Step 4 of a charge: due invoices are claimed, and what will be asked is committed before anything is sent.
+
+Commit 1. A claim takes no more than the channel's rate allows within the send window, needs the access token in hand,
+and checks everything again under the locks. A doubtful commit is never followed by a send.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from billing.catch_up import postpone_second_charges
+from billing.record_outcome import record_outcomes
+from billing.report import Report
+from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
+from domain.identity import merchant_uid
+from domain.outcome import NotExecuted, NotExecutedReason
+from domain.states import advance
+from gateway.port import Batch, Charge
+from models.ids import new_id
+from models.queries import claim, installation
+from models.session import CommitInDoubt, DatabaseTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from billing.ports import Ports
+    from gateway.port import AccessToken
+    from models.session import Transaction
+
+#: The order's name at the gateway. Source: PortOne V1 API, ``name`` at most 40 characters.
+NAME_LENGTH = 40
+
+
+def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None:
+    """Claim a batch; None when nothing is due, or the rate, a halt or the token's end allows nothing now.
+
+    Raises:
+        DatabaseTrouble: Nothing was claimed.
+    """
+    began = ports.boottime()
+    if token.dies_at_boottime - began < ports.limits.token_guard_seconds:
+        return None
+    with ports.database.transaction() as tx:
+        grant = installation.reserve_rate(
+            tx,
+            wanted=min(at_most, ports.limits.claim_size),
+            per_second=ports.limits.rate,
+            window_seconds=ports.limits.send_window_seconds,
+        )
+    if grant.count == 0:
+        return None
+    charges = _claim(ports, token, limit=grant.count)
+    if not charges:
+        return None
+    return Batch(
+        charges=charges,
+        token=token,
+        # Read before the claim: a freeze on the way counts against the window.
+        send_before_boottime=began + ports.limits.send_window_seconds,
+        first_at_boottime=began + grant.wait_seconds,
+        spacing_seconds=1 / ports.limits.rate,
+    )
+
+
+def _claim(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
+    try:
+        return _claim_batch(ports, token, limit=limit)
+    except DatabaseTrouble:
+        raise
+    except CommitInDoubt:
+        return []  # `_claim_batch` has handed back what it may have claimed
+    except Exception:  # noqa: BLE001 - whatever one row did, the others must be charged
+        return _claim_one_by_one(ports, token, limit=limit)
+
+
+def _claim_batch(ports: Ports, token: AccessToken, *, limit: int, only: UUID | None = None) -> Sequence[Charge]:
+    claimed: list[_Claimed] = []
+    try:
+        with ports.database.transaction() as tx:
+            fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
+            due = claim.lock_claimable(tx, limit=limit, fresh=fresh, only=only)
+            due = postpone_second_charges(tx, due)
+            due = [row for row in due if row.attempt_state in (None, AttemptState.NOT_EXECUTED)]
+            claimed = [_Claimed(ports, tx, row, token) for row in due]
+            claim.write_claim(
+                tx,
+                new_attempts=[one.attempt for one in claimed if one.is_new],
+                resent_attempts=[one.attempt for one in claimed if not one.is_new],
+                sends=[one.send for one in claimed],
+                invoices=[one.invoice for one in claimed],
+            )
+    except CommitInDoubt:
+        _hand_back(ports, [one.charge for one in claimed])
+        raise
+    return [one.charge for one in claimed]
+
+
+class _Claimed:
+    """One claimed invoice: the rows that commit 1 writes for it, and the charge that follows."""
+
+    def __init__(self, ports: Ports, tx: Transaction, row: Row[Any], token: AccessToken) -> None:
+        limits = ports.limits
+        self.is_new = row.attempt_id is None
+        attempt_id = new_id(tx.real) if self.is_new else row.attempt_id
+        attempt_no = row.attempt_count + self.is_new
+        send_no = 1 if self.is_new else row.send_no + 1
+        fence = 1 if self.is_new else row.fence + 1
+        uid = row.merchant_uid or merchant_uid(
+            namespace=ports.namespace,
+            subscription_id=row.subscription_id,
+            purpose=row.purpose,
+            ordinal=row.ordinal,
+            attempt_no=attempt_no,
+        )
+        lease_until = tx.real + timedelta(seconds=limits.lease_seconds)
+        moving = {"id": attempt_id, "send_no": send_no, "fence": fence, "next_look_up_at": lease_until}
+        if self.is_new:
+            self.attempt: dict[str, Any] = {
+                **moving,
+                "invoice_id": row.id,
+                "attempt_no": attempt_no,
+                "merchant_uid": uid,
+                "amount": row.amount,
+                "trigger": row.next_trigger,
+                "state": AttemptState.IN_FLIGHT,
+                "absent_count": 0,
+                "first_sent_at": tx.real,
+                "started_at": tx.now,
+            }
+        else:
+            self.attempt = {
+                **moving,
+                "state": advance(ATTEMPT_TABLE, AttemptState(row.attempt_state), AttemptEvent.RESENT),
+                "unknown_reason": None,
+                "raw_reason": None,
+                "operator_since": None,
+                "operator_reason": None,
+                "ended_at": None,
+            }
+        self.send = {
+            "attempt_id": attempt_id,
+            "send_no": send_no,
+            "billing_key_id": row.billing_key_id,
+            "amount": row.amount,
+            "token_digest": token.digest,
+            "fence": fence,
+            "committed_at": tx.real,
+            "send_before": tx.real + timedelta(seconds=limits.send_window_seconds),
+            "lease_until": lease_until,
+        }
+        self.invoice = {"id": row.id, "attempt_count": attempt_no, "next_attempt_at": None, "cleared_at": None}
+        self.charge = Charge(
+            attempt_id=attempt_id,
+            send_no=send_no,
+            fence=fence,
+            merchant_uid=uid,
+            customer_uid=row.customer_uid,
+            amount=row.amount,
+            name=row.plan_name[:NAME_LENGTH],
+            buyer_name=row.buyer_name,
+            buyer_email=row.buyer_email,
+            buyer_tel=row.buyer_tel,
+        )
+
+
+def _hand_back(ports: Ports, charges: Sequence[Charge]) -> None:
+    """A doubtful claim is not sent: if it is there, it is proven not executed, for we know that we sent nothing.
+
+    The recording opens a new connection and locks the rows, so it waits for the ghost and then sees the truth.
+    """
+    record_outcomes(
+        ports,
+        [
+            Report(
+                attempt_id=charge.attempt_id,
+                send_no=charge.send_no,
+                fence=charge.fence,
+                outcome=NotExecuted(reason=NotExecutedReason.HANDED_BACK),
+                is_answer=True,
+            )
+            for charge in charges
+        ],
+    )
+
+
+def _claim_one_by_one(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
+    """The same batch, a commit each; what fails even alone is set aside with its reason."""
+    with ports.database.transaction() as tx:
+        fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
+        due = claim.lock_claimable(tx, limit=limit, fresh=fresh)
+    charges: list[Charge] = []
+    for row in due:
+        try:
+            charges.extend(_claim_batch(ports, token, limit=1, only=row.id))
+        except DatabaseTrouble:
+            return charges  # what is claimed must still be sent in time
+        except CommitInDoubt:
+            continue
+        except Exception as error:  # noqa: BLE001 - the row is to blame, whatever it did
+            _set_aside(ports, row, f"claiming it failed: {type(error).__name__}: {error}")
+    return charges
+
+
+def _set_aside(ports: Ports, row: Row[Any], reason: str) -> None:
+    with ports.database.transaction() as tx:
+        claim.set_invoice_aside(tx, invoice_id=row.id, reason=reason)
+        installation.write_events(
+            tx,
+            [
+                installation.event(
+                    tx,
+                    "invoice.set_aside",
+                    subscription_id=row.subscription_id,
+                    invoice_id=row.id,
+                    is_incident=True,
+                    reason=reason,
+                )
+            ],
+        )

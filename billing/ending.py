@@ -1,0 +1,244 @@
+"""How do one attempt, its invoice and its money move under a report? Rows in memory, under their locks.
+
+``record_outcome`` locks the rows, lets ``Ending`` move them, and writes what changed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from domain.charge_attempt import ATTEMPT_TABLE, UNDECIDED, AttemptEvent, AttemptState
+from domain.dunning import AskOperator, AwaitCard, GiveUp, ReattemptAt, decide_after_decline
+from domain.evidence import Record, SentCharge, next_look_up
+from domain.invoice import CHARGEABLE, INVOICE_TABLE, LADDER_TRIGGERS, InvoiceEvent, InvoiceState, Trigger
+from domain.outcome import (
+    Approved,
+    Declined,
+    NotExecuted,
+    NotExecutedReason,
+    Unknown,
+    UnknownReason,
+)
+from domain.states import advance
+from models.ids import new_id
+from models.queries.installation import event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from billing.ports import Limits
+    from billing.report import Report
+    from models.session import Transaction
+
+#: Resends after proven absence, before an operator decides.
+RESENDS: Final = 2
+
+_PAYABLE: Final = (*CHARGEABLE, InvoiceState.UNCOLLECTIBLE)
+
+Row = dict[str, Any]
+
+
+class Ending:
+    """The rows of one recording, as they were locked, moving; and what must be written of them."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        limits: Limits,
+        *,
+        attempts: Mapping[UUID, Row],
+        invoices: Mapping[UUID, Row],
+        sent: Mapping[UUID, SentCharge],
+        known_payments: set[str],
+    ) -> None:
+        self._tx = tx
+        self._limits = limits
+        self._attempts = attempts
+        self._invoices = invoices
+        self._sent = sent
+        self._known_payments = known_payments
+        self.changed_attempts: dict[UUID, Row] = {}
+        self.changed_invoices: dict[UUID, Row] = {}
+        self.payments: list[Row] = []
+        self.events: list[Row] = []
+        self.debtors: set[UUID] = set()  # subscriptions whose debts may have changed
+        self.paid_late: set[UUID] = set()  # invoices that an older attempt paid
+
+    def take(self, report: Report) -> str:
+        """Move the rows by one report; gives the attempt's state after it, or ``stale``."""
+        attempt = self._attempts[report.attempt_id]
+        invoice = self._invoices[attempt["invoice_id"]]
+        outcome = report.outcome
+        if isinstance(outcome, Approved):
+            self._approve(report, outcome, attempt, invoice)
+            return str(attempt["state"])
+        if attempt["state"] not in UNDECIDED or report.fence != attempt["fence"]:
+            return "stale"
+        match outcome:
+            case Declined():
+                self._decline(outcome, attempt, invoice)
+            case NotExecuted():
+                self._not_executed(outcome, attempt, invoice)
+            case Unknown():
+                self._unknown(outcome, attempt, invoice)
+            case _:
+                assert_never(outcome)
+        return str(attempt["state"])
+
+    def _approve(self, report: Report, outcome: Approved, attempt: Row, invoice: Row) -> None:
+        if attempt["state"] != AttemptState.APPROVED:
+            is_late = attempt["state"] not in UNDECIDED
+            self._end(attempt, AttemptEvent.APPROVED)
+            if is_late:
+                self.paid_late.add(invoice["id"])
+                self._tell("attempt.approved_late", attempt, invoice, is_incident=True, imp_uid=outcome.imp_uid)
+        for record in report.payments or (_record_of(outcome, attempt),):
+            if record.imp_uid not in self._known_payments:
+                self._receive(record, attempt, invoice)
+
+    def _receive(self, record: Record, attempt: Row, invoice: Row) -> None:
+        """Write down money, whatever it belongs to: the first that fits pays the invoice, any other is surplus."""
+        self._known_payments.add(record.imp_uid)
+        counts = invoice["state"] in _PAYABLE and record.amount == invoice["amount"]
+        self.payments.append(
+            {
+                "id": new_id(self._tx.real),
+                "invoice_id": invoice["id"],
+                "attempt_id": attempt["id"],
+                "imp_uid": record.imp_uid,
+                "amount": record.amount,
+                "cancelled_amount": record.cancel_amount,
+                "counts": counts,
+                "paid_at": record.paid_at,
+                "recorded_at": self._tx.now,
+            }
+        )
+        if not counts:
+            self._tell(
+                "payment.surplus", attempt, invoice, is_incident=True, imp_uid=record.imp_uid, amount=record.amount
+            )
+            return
+        if invoice["state"] == InvoiceState.PAST_DUE:
+            self.debtors.add(invoice["subscription_id"])
+        self._move(invoice, InvoiceEvent.PAID, next_attempt_at=None)
+        self._tell("invoice.paid", attempt, invoice, imp_uid=record.imp_uid, amount=record.amount)
+        if record.cancel_amount:
+            self._tell(
+                "payment.cancelled_elsewhere", attempt, invoice, is_incident=True, cancelled=record.cancel_amount
+            )
+
+    def _decline(self, outcome: Declined, attempt: Row, invoice: Row) -> None:
+        self._end(attempt, AttemptEvent.DECLINED, decline_code=outcome.decline_code, raw_reason=outcome.raw_reason)
+        self._tell("attempt.declined", attempt, invoice, decline_code=outcome.decline_code)
+        if invoice["state"] not in CHARGEABLE:
+            return
+        decision = decide_after_decline(
+            step=invoice["ladder_step"],
+            decline_code=outcome.decline_code,
+            declined_at=self._tx.now,
+            moves_ladder=attempt["trigger"] in LADDER_TRIGGERS,
+            ladder_at=invoice["ladder_at"],
+        )
+        next_attempt_at = decision.at if isinstance(decision, ReattemptAt) else None
+        self._move(
+            invoice,
+            InvoiceEvent.DECLINED,
+            next_attempt_at=next_attempt_at,
+            ladder_at=next_attempt_at,
+            ladder_step=decision.step,
+            next_trigger=Trigger.DUNNING,
+            cleared_at=None,
+        )
+        self.debtors.add(invoice["subscription_id"])
+        match decision:
+            case ReattemptAt():
+                self._tell("invoice.past_due", attempt, invoice, next_attempt_at=decision.at.isoformat())
+            case AwaitCard():
+                self._tell("invoice.past_due", attempt, invoice, waits_for="card")
+            case AskOperator():
+                self._tell("invoice.past_due", attempt, invoice, is_incident=True, waits_for="operator")
+            case GiveUp():
+                self._move(invoice, InvoiceEvent.GIVEN_UP)
+                self._tell("invoice.uncollectible", attempt, invoice)
+            case _:
+                assert_never(decision)
+
+    def _not_executed(self, outcome: NotExecuted, attempt: Row, invoice: Row) -> None:
+        is_absent = outcome.reason is NotExecutedReason.PROVEN_ABSENT
+        attempt["absent_count"] += is_absent
+        self._end(attempt, AttemptEvent.NOT_EXECUTED, raw_reason=str(outcome.reason))
+        self._tell("attempt.not_executed", attempt, invoice, reason=outcome.reason)
+        if invoice["state"] not in CHARGEABLE:
+            self._end(attempt, AttemptEvent.ABANDONED)
+        elif attempt["absent_count"] > RESENDS:
+            self._move(invoice, None, next_attempt_at=None)
+            self._ask_operator(attempt, invoice, f"absent {attempt['absent_count']} times: not re-sent by itself")
+        else:
+            pause = self._limits.resend_pause_seconds * max(1, self._tx.moment.rate)
+            self._move(invoice, None, next_attempt_at=self._tx.now + timedelta(seconds=pause))
+
+    def _unknown(self, outcome: Unknown, attempt: Row, invoice: Row) -> None:
+        is_new = attempt["state"] != AttemptState.UNKNOWN
+        is_mismatch = outcome.reason is UnknownReason.MISMATCH
+        # The first reason stays: it says what proven absence means. A mismatch is worse than any.
+        if is_new or is_mismatch or attempt["unknown_reason"] == UnknownReason.LEASE_EXPIRED:
+            attempt["unknown_reason"] = outcome.reason
+            attempt["raw_reason"] = outcome.raw_reason
+        attempt["state"] = advance(ATTEMPT_TABLE, AttemptState(attempt["state"]), AttemptEvent.UNKNOWN)
+        self.changed_attempts[attempt["id"]] = attempt
+        if is_new:
+            self._tell("attempt.unknown", attempt, invoice, reason=outcome.reason)
+        if is_mismatch:
+            self._ask_operator(attempt, invoice, outcome.raw_reason)
+        elif self._tx.real - attempt["first_sent_at"] > self._limits.operator_deadline:
+            self._ask_operator(attempt, invoice, f"unknown since {attempt['first_sent_at']:%Y-%m-%d %H:%M} UTC")
+        attempt["next_look_up_at"] = next_look_up(
+            sent=self._sent[attempt["id"]],
+            now=self._tx.real,
+            patience=self._limits.patience,
+            before_operator=attempt["operator_since"] is not None,
+            at_once=is_new and outcome.reason is UnknownReason.DUPLICATE,
+        )
+
+    def _ask_operator(self, attempt: Row, invoice: Row, reason: str) -> None:
+        if attempt["operator_since"] is None:
+            attempt["operator_since"] = self._tx.real
+            attempt["operator_reason"] = reason
+            self._tell("attempt.needs_operator", attempt, invoice, is_incident=True, reason=reason)
+
+    def _end(self, attempt: Row, happened: AttemptEvent, **values: object) -> None:
+        attempt["state"] = advance(ATTEMPT_TABLE, AttemptState(attempt["state"]), happened)
+        attempt.update(values, next_look_up_at=None, operator_since=None, operator_reason=None, ended_at=self._tx.now)
+        self.changed_attempts[attempt["id"]] = attempt
+
+    def _move(self, invoice: Row, happened: InvoiceEvent | None, **values: object) -> None:
+        if happened is not None:
+            invoice["state"] = advance(INVOICE_TABLE, InvoiceState(invoice["state"]), happened)
+        invoice.update(values)
+        self.changed_invoices[invoice["id"]] = invoice
+
+    def _tell(self, kind: str, attempt: Row, invoice: Row, *, is_incident: bool = False, **data: object) -> None:
+        self.events.append(
+            event(
+                self._tx,
+                kind,
+                subscription_id=invoice["subscription_id"],
+                invoice_id=invoice["id"],
+                attempt_id=attempt["id"],
+                is_incident=is_incident,
+                attempt_no=attempt["attempt_no"],
+                **data,
+            )
+        )
+
+
+def _record_of(outcome: Approved, attempt: Row) -> Record:
+    return Record(
+        imp_uid=outcome.imp_uid,
+        merchant_uid=attempt["merchant_uid"],
+        status="paid",
+        amount=outcome.amount,
+        paid_at=outcome.paid_at,
+    )

@@ -1,0 +1,45 @@
+"""What a use case is given: the database, the gateway, the limits; built once a process by ``runtime.wiring``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from domain.evidence import Patience
+    from gateway.port import Gateway
+    from models.session import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much, and how long. Seconds are real time; their order is checked at start (``domain.time_limits``)."""
+
+    rate: int  # calls a second, over all workers
+    concurrency: int  # calls in flight, this process
+    claim_size: int  # invoices in one claim, at most
+    group_size: int  # outcomes recorded in one commit, at most
+    group_seconds: float
+    send_window_seconds: float  # from the claim until nothing of it is sent any more
+    token_guard_seconds: float  # a token with less life left is not claimed with
+    lease_seconds: float  # from the claim until the resolver may ask
+    run_seconds: float  # a charge run claims no longer than this
+    resend_pause_seconds: float  # before an attempt that was not executed is sent again
+    clearance_seconds: float  # for so long a look-up of the earlier attempts holds before a reattempt
+    operator_deadline: timedelta  # an unknown older than this goes before an operator
+    patience: Patience
+    max_behind: int  # periods that may be caught up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside world, as far as billing needs it."""
+
+    database: Database
+    gateway: Gateway
+    limits: Limits
+    namespace: str
+    boottime: Callable[[], float]  # seconds of CLOCK_BOOTTIME, which counts suspend

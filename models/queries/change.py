@@ -1,0 +1,210 @@
+"""SQL of changes that a person asks for: one subscription, its invoices, its card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from domain.charge_attempt import UNDECIDED
+from models.base import listed
+from models.ids import new_id
+from models.queries.bulk import insert_rows, update_rows
+from models.subscription import BillingKey, SkippedPeriod, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from domain.billing_period import Skip
+    from models.session import Transaction
+
+
+def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None:
+    """One subscription with its plan's schedule, locked."""
+    return tx.connection.execute(
+        text(
+            "SELECT s.id, s.customer_id, s.billing_key_id, s.timezone, s.started_on, s.state, s.ended_reason,"
+            " s.ordinal, s.next_billing_at, s.requested_change, s.requested_key_id, s.requested_by, p.every, p.cron,"
+            " p.catch_up FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
+        ),
+        {"id": subscription_id},
+    ).one_or_none()
+
+
+def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
+    """One invoice, locked after its subscription, with the state of its open attempt if it has one."""
+    owner = tx.connection.execute(
+        text("SELECT subscription_id FROM invoice WHERE id = :id"), {"id": invoice_id}
+    ).scalar_one_or_none()
+    if owner is None or lock_subscription(tx, owner) is None:
+        return None
+    tx.connection.execute(text("SELECT FROM invoice WHERE id = :id FOR UPDATE"), {"id": invoice_id})
+    return tx.connection.execute(
+        text(
+            "SELECT i.id, i.subscription_id, i.state, i.amount, i.next_attempt_at, i.next_trigger, i.ladder_at,"
+            " s.state AS subscription_state, s.requested_change, a.state AS attempt_state, a.attempt_no"
+            " FROM invoice i JOIN subscription s ON s.id = i.subscription_id LEFT JOIN charge_attempt a"
+            " ON a.invoice_id = i.id AND a.state IN ('in_flight', 'unknown', 'not_executed') WHERE i.id = :id"
+        ),
+        {"id": invoice_id},
+    ).one_or_none()
+
+
+def make_due(tx: Transaction, *, invoice_id: UUID, trigger: str, ladder_at: datetime | None) -> None:
+    """Let an invoice be claimed now; what set it aside is taken as seen to."""
+    tx.connection.execute(
+        text(
+            "UPDATE invoice SET next_attempt_at = :now, next_trigger = :trigger, ladder_at = :ladder_at,"
+            " set_aside_reason = NULL WHERE id = :id"
+        ),
+        {"id": invoice_id, "now": tx.now, "trigger": trigger, "ladder_at": ladder_at},
+    )
+
+
+def write_request(tx: Transaction, *, subscription_id: UUID, change: str, key_id: UUID | None, actor: str) -> None:
+    """Write down a change that waits for the outcome of a charge."""
+    update_rows(
+        tx,
+        Subscription,
+        [
+            {
+                "id": subscription_id,
+                "requested_change": change,
+                "requested_key_id": key_id,
+                "requested_by": actor,
+            }
+        ],
+    )
+
+
+def write_changed(
+    tx: Transaction,
+    *,
+    subscription_id: UUID,
+    state: str,
+    billing_key_id: UUID | None,
+    ended_reason: str | None,
+) -> None:
+    """Write down a change that was made; what was requested is no more."""
+    tx.connection.execute(
+        text(
+            "UPDATE subscription SET state = :state, billing_key_id = :key, ended_reason = :ended,"
+            " next_billing_at = CASE WHEN :state = 'ended' THEN NULL ELSE next_billing_at END,"
+            " paused_at = CASE WHEN :state = 'paused' THEN :now ELSE paused_at END,"
+            " requested_change = NULL, requested_key_id = NULL, requested_by = NULL WHERE id = :id"
+        ),
+        {"id": subscription_id, "state": state, "key": billing_key_id, "ended": ended_reason, "now": tx.now},
+    )
+
+
+def write_resumed(
+    tx: Transaction,
+    *,
+    subscription_id: UUID,
+    state: str,
+    ordinal: int,
+    next_billing_at: datetime,
+    catch_up_below: int,
+) -> None:
+    """Write down a resume: where billing goes on, and that what was held is due again."""
+    update_rows(
+        tx,
+        Subscription,
+        [
+            {
+                "id": subscription_id,
+                "state": state,
+                "ordinal": ordinal,
+                "next_billing_at": next_billing_at,
+                "catch_up_below": catch_up_below,
+                "paused_at": None,
+            }
+        ],
+    )
+    tx.connection.execute(
+        text(
+            "UPDATE invoice SET next_attempt_at = ladder_at WHERE subscription_id = :id AND next_attempt_at IS NULL"
+            " AND state IN ('open', 'past_due')"
+        ),
+        {"id": subscription_id},
+    )
+
+
+def write_skips(tx: Transaction, *, subscription_id: UUID, skips: Sequence[Skip]) -> None:
+    """Write down periods that get no invoice, and why."""
+    insert_rows(
+        tx,
+        SkippedPeriod,
+        [
+            {
+                "subscription_id": subscription_id,
+                "first_ordinal": skip.first,
+                "last_ordinal": skip.last,
+                "reason": skip.reason,
+            }
+            for skip in skips
+        ],
+    )
+
+
+def hold_invoices(tx: Transaction, subscription_id: UUID) -> None:
+    """Attempt nothing of a subscription for now; when it would have been is kept."""
+    tx.connection.execute(
+        text(
+            "UPDATE invoice SET ladder_at = coalesce(next_attempt_at, ladder_at), next_attempt_at = NULL"
+            " WHERE subscription_id = :id AND next_attempt_at IS NOT NULL"
+        ),
+        {"id": subscription_id},
+    )
+
+
+def void_invoices(tx: Transaction, subscription_id: UUID) -> None:
+    """Nothing more is owed; attempts that were proven not executed are not sent again."""
+    parameters = {"id": subscription_id, "now": tx.now}
+    tx.connection.execute(
+        text(
+            "UPDATE invoice SET state = 'void', next_attempt_at = NULL"
+            " WHERE subscription_id = :id AND state IN ('open', 'past_due')"
+        ),
+        parameters,
+    )
+    tx.connection.execute(
+        text(
+            "UPDATE charge_attempt a SET state = 'abandoned', ended_at = :now, operator_since = NULL,"
+            " operator_reason = NULL FROM invoice i"
+            " WHERE i.id = a.invoice_id AND i.subscription_id = :id AND a.state = 'not_executed'"
+        ),
+        parameters,
+    )
+
+
+def wake_invoices(tx: Transaction, subscription_id: UUID) -> None:
+    """A new card: what is past due is due now, as a step of the ladder that uses none up."""
+    tx.connection.execute(
+        text(
+            "UPDATE invoice i SET next_attempt_at = :now, next_trigger = 'admin', cleared_at = NULL"
+            " WHERE i.subscription_id = :id AND i.state = 'past_due' AND NOT EXISTS ("
+            f"SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({listed(UNDECIDED)}))"
+            " AND EXISTS (SELECT FROM subscription s WHERE s.id = :id AND s.state IN ('active', 'past_due'))"
+        ),
+        {"id": subscription_id, "now": tx.now},
+    )
+
+
+def find_billing_key(tx: Transaction, customer_uid: str) -> Row[Any] | None:
+    """A card by its public name, locked."""
+    return tx.connection.execute(
+        text("SELECT id, customer_id, revoked_at FROM billing_key WHERE customer_uid = :uid FOR UPDATE"),
+        {"uid": customer_uid},
+    ).one_or_none()
+
+
+def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str) -> UUID:
+    """A new card of a customer."""
+    key_id = new_id(tx.real)
+    insert_rows(tx, BillingKey, [{"id": key_id, "customer_id": customer_id, "customer_uid": customer_uid}])
+    return key_id

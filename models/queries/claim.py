@@ -1,0 +1,154 @@
+"""SQL of the claim: due invoices, locked with all that they rest on, and the attempts that commit 1 writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import OPEN_ATTEMPT
+from domain.subscription import BILLABLE
+from models.base import listed
+from models.invoice import ChargeAttempt, Invoice, Send
+from models.queries.bulk import insert_rows, update_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+#: Due, of a subscription that may be charged, and, if it was declined before, looked up lately (decision 20).
+_CLAIMABLE: Final = (
+    "i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
+    f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
+)
+_OPEN: Final = f"a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)})"
+_NEEDS_LOOK: Final = (
+    "i.attempt_count > 0 AND (i.cleared_at IS NULL OR i.cleared_at < :fresh)"
+    f" AND NOT EXISTS (SELECT FROM charge_attempt a WHERE {_OPEN})"
+)
+_FROM: Final = (
+    " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN billing_key k ON k.id = s.billing_key_id"
+)
+
+_CANDIDATES: Final = text(
+    f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND NOT ({_NEEDS_LOOK})"
+    " AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
+    " ORDER BY i.next_attempt_at, i.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
+)
+_UNCLEARED: Final = text(
+    f"SELECT i.id, i.subscription_id, i.attempt_count{_FROM} WHERE {_CLAIMABLE} AND {_NEEDS_LOOK}"
+    " ORDER BY i.next_attempt_at, i.id LIMIT :limit"
+)
+_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} LIMIT :limit) due")
+#: Locked by id, one kind after the other: subscription (by the candidates), billing key, invoice, attempt.
+_LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
+_LOCK_INVOICES: Final = text("SELECT id FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+_CLAIMED: Final = text(
+    "SELECT i.id, i.subscription_id, i.purpose, i.ordinal, i.amount, i.attempt_count, i.next_trigger, i.is_catch_up,"
+    " s.billing_key_id, s.customer_id, s.timezone, k.customer_uid, p.name AS plan_name,"
+    " c.name AS buyer_name, c.email AS buyer_email, c.tel AS buyer_tel,"
+    " a.id AS attempt_id, a.state AS attempt_state, a.merchant_uid, a.send_no, a.fence"
+    f"{_FROM} JOIN plan p ON p.id = s.plan_id JOIN customer c ON c.id = s.customer_id"
+    f" LEFT JOIN charge_attempt a ON {_OPEN}"
+    f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} ORDER BY i.next_attempt_at, i.id"
+)
+_LOCK_ATTEMPTS: Final = text(
+    f"SELECT a.id FROM charge_attempt a WHERE a.invoice_id = ANY(:ids) AND a.state IN ({listed(OPEN_ATTEMPT)})"
+    " ORDER BY a.id FOR UPDATE"
+)
+
+
+def lock_claimable(tx: Transaction, *, limit: int, fresh: datetime, only: UUID | None = None) -> Sequence[Row[Any]]:
+    """Due invoices, oldest first, locked and read again under the locks, each with its open attempt if it has one.
+
+    Args:
+        limit: At most so many.
+        fresh: Real time; a declined invoice whose attempts were looked up before it is left out.
+        only: This invoice alone.
+    """
+    parameters = {"now": tx.now, "limit": limit, "fresh": fresh, "only": only}
+    found = tx.connection.execute(_CANDIDATES, parameters).all()
+    if not found:
+        return []
+    ids = [row.id for row in found]
+    tx.connection.execute(_LOCK_KEYS, {"ids": sorted({row.billing_key_id for row in found})})
+    tx.connection.execute(_LOCK_INVOICES, {"ids": ids})
+    tx.connection.execute(_LOCK_ATTEMPTS, {"ids": ids})
+    return tx.connection.execute(_CLAIMED, {"now": tx.now, "ids": ids}).all()
+
+
+def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
+    """Lock the customers that nobody else is at; gives those. Only for charges of which a customer gets one a day."""
+    rows = tx.connection.execute(
+        text("SELECT id FROM customer WHERE id = ANY(:ids) ORDER BY id FOR UPDATE SKIP LOCKED"),
+        {"ids": sorted(set(customer_ids))},
+    )
+    return {row.id for row in rows}
+
+
+def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, end: datetime, but: UUID) -> bool:
+    """Whether a customer has another charge, made or due by itself, in a span of billing time."""
+    return bool(
+        tx.connection.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM subscription s JOIN invoice i ON i.subscription_id = s.id"
+                " LEFT JOIN charge_attempt a ON a.invoice_id = i.id"
+                " WHERE s.customer_id = :customer AND i.id <> :but AND ("
+                "  (a.started_at >= :begin AND a.started_at < :end)"
+                "  OR (NOT i.is_catch_up AND i.next_attempt_at < :end)))"
+                " OR EXISTS (SELECT FROM subscription s WHERE s.customer_id = :customer"
+                "  AND s.state IN ('active', 'past_due') AND s.next_billing_at < :end)"
+            ),
+            {"customer": customer_id, "begin": begin, "end": end, "but": but},
+        ).scalar_one()
+    )
+
+
+def postpone(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give invoices another ``next_attempt_at``."""
+    update_rows(tx, Invoice, rows)
+
+
+def write_claim(
+    tx: Transaction,
+    *,
+    new_attempts: Sequence[Mapping[str, Any]],
+    resent_attempts: Sequence[Mapping[str, Any]],
+    sends: Sequence[Mapping[str, Any]],
+    invoices: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write what commit 1 makes durable before anything is sent."""
+    insert_rows(tx, ChargeAttempt, new_attempts)
+    update_rows(tx, ChargeAttempt, resent_attempts)
+    insert_rows(tx, Send, sends)
+    update_rows(tx, Invoice, invoices)
+
+
+def list_uncleared(tx: Transaction, *, limit: int, fresh: datetime) -> Sequence[Row[Any]]:
+    """Due reattempts whose earlier attempts must be looked up first."""
+    return tx.connection.execute(_UNCLEARED, {"now": tx.now, "limit": limit, "fresh": fresh}).all()
+
+
+def note_cleared(tx: Transaction, *, invoice_id: UUID, attempt_count: int, at: datetime) -> None:
+    """Write down that every earlier attempt of an invoice was looked up and is not paid."""
+    tx.connection.execute(
+        text("UPDATE invoice SET cleared_at = :at WHERE id = :id AND attempt_count = :count"),
+        {"id": invoice_id, "count": attempt_count, "at": at},
+    )
+
+
+def due_count(tx: Transaction, *, limit: int) -> int:
+    """How many invoices are due, counted up to a limit."""
+    return int(tx.connection.execute(_DUE_COUNT, {"now": tx.now, "limit": limit}).scalar_one())
+
+
+def set_invoice_aside(tx: Transaction, *, invoice_id: UUID, reason: str) -> None:
+    """Take an invoice that spoils its batch out of the way, visibly."""
+    tx.connection.execute(
+        text("UPDATE invoice SET set_aside_reason = :reason WHERE id = :id"), {"id": invoice_id, "reason": reason}
+    )

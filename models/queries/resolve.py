@@ -1,0 +1,86 @@
+"""SQL of the resolver: attempts of which nobody knows what the gateway did, what was asked, what it said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import UNDECIDED
+from models.base import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+#: In flight past its lease, or unknown and due to be asked about. The fence moves, so that whoever sent it, frozen
+#: until now, can record nothing but success. Only the attempt is locked: last in the order, waiting for nobody.
+_TAKE: Final = text(
+    "UPDATE charge_attempt t SET state = 'unknown', fence = t.fence + 1, next_look_up_at = :until,"
+    " unknown_reason = coalesce(t.unknown_reason, 'lease_expired')"
+    " FROM (SELECT a.id FROM charge_attempt a"
+    f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real"
+    " AND (CAST(:only AS uuid) IS NULL OR a.id = :only)"
+    " ORDER BY a.next_look_up_at LIMIT :limit FOR UPDATE SKIP LOCKED) due"
+    " WHERE t.id = due.id"
+    " RETURNING t.id, t.merchant_uid, t.amount, t.send_no, t.fence, t.unknown_reason, t.raw_reason, t.first_sent_at,"
+    " t.operator_since"
+)
+_SENDS: Final = text(
+    "SELECT s.attempt_id, s.send_no, s.token_digest, s.committed_at, k.customer_uid,"
+    # A token that the gateway issued after ours died; the first of them tells when ours was surely dead.
+    " (SELECT min(later.first_seen_at) FROM seen_token own JOIN seen_token later ON later.channel = own.channel"
+    "  AND later.expires_at > own.expires_at WHERE own.digest = s.token_digest) AS token_dead_at"
+    " FROM send s JOIN billing_key k ON k.id = s.billing_key_id WHERE s.attempt_id = ANY(:ids)"
+    " ORDER BY s.attempt_id, s.send_no"
+)
+
+
+def take_undecided(tx: Transaction, *, limit: int, until: datetime, only: UUID | None = None) -> Sequence[Row[Any]]:
+    """Take attempts that are due to be asked about; nobody else asks before ``until`` (real time)."""
+    return tx.connection.execute(_TAKE, {"real": tx.real, "until": until, "limit": limit, "only": only}).all()
+
+
+def sends_of(tx: Transaction, attempt_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Every send of attempts, in order, with its card's public name and when its token was surely dead."""
+    return tx.connection.execute(_SENDS, {"ids": list(attempt_ids)}).all()
+
+
+def looks_of(tx: Transaction, attempt_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """What look-ups said of attempts, oldest first."""
+    return tx.connection.execute(
+        text(
+            "SELECT attempt_id, send_no, source, said, began_at, token_digest FROM evidence"
+            " WHERE attempt_id = ANY(:ids) ORDER BY began_at"
+        ),
+        {"ids": list(attempt_ids)},
+    ).all()
+
+
+def attempts_of_invoices(tx: Transaction, invoice_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Every attempt of invoices, in order."""
+    return tx.connection.execute(
+        text(
+            "SELECT id, invoice_id, attempt_no, merchant_uid, amount, send_no, fence, state FROM charge_attempt"
+            " WHERE invoice_id = ANY(:ids) ORDER BY invoice_id, attempt_no"
+        ),
+        {"ids": list(invoice_ids)},
+    ).all()
+
+
+def undecided_count(tx: Transaction) -> int:
+    """How many attempts are due to be asked about now."""
+    return int(
+        tx.connection.execute(
+            text(
+                "SELECT count(*) FROM charge_attempt a"
+                f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real"
+            ),
+            {"real": tx.real},
+        ).scalar_one()
+    )
