@@ -57,7 +57,9 @@ def _charging(simulation: Simulation) -> Handler:
     async def serve(request: web.Request) -> web.StreamResponse:
         simulation.counters.arrive(endpoint)
         try:
-            body = await request.read()
+            body = await _receive(request)
+            if body is None:
+                return web.Response()
             token = bearer(request.headers.get("Authorization"))
             reply = await charge_again(simulation, body=body, content_type=request.content_type, token=token)
             await simulation.ledger.durable()
@@ -72,7 +74,9 @@ def _serving(simulation: Simulation, endpoint: str, operation: Operation, place:
     async def serve(request: web.Request) -> web.StreamResponse:
         simulation.counters.arrive(endpoint)
         try:
-            body = await request.read()
+            body = await _receive(request)
+            if body is None:
+                return web.Response()
             now = simulation.now()
             token = bearer(request.headers.get("Authorization"))
             if place is not Place.TOKEN and not simulation.tokens.is_good(token, now=now):
@@ -91,6 +95,14 @@ def _serving(simulation: Simulation, endpoint: str, operation: Operation, place:
             simulation.counters.leave(endpoint)
 
     return serve
+
+
+async def _receive(request: web.Request) -> bytes | None:
+    """Return the whole body; None if the caller left before: then nothing was asked for."""
+    try:
+        return await request.read()
+    except ConnectionError:
+        return None
 
 
 def _operate(simulation: Simulation, operation: Operation, request: web.Request, body: bytes, now: float) -> Answer:

@@ -1,5 +1,6 @@
 """One simulator process, started on free ports and asked over HTTP like a stranger's gateway."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_SECONDS = 30.0
@@ -81,15 +81,19 @@ class RunningSimulator:
         payment: dict[str, Any] = answer.json()["response"]
         return payment
 
-    def charge_and_leave(self, customer_uid: str, merchant_uid: str) -> None:
-        """Charge, and hang up without having seen an answer."""
+    def charge_and_leave(self, customer_uid: str, merchant_uid: str, *, once: Callable[[], bool]) -> None:
+        """Charge, and hang up without having seen an answer once the condition is true."""
+        headers = self.headers
         fields = {"customer_uid": customer_uid, "merchant_uid": merchant_uid, "amount": 100, "name": "x"}
-        timeout = httpx.Timeout(DEADLINE_SECONDS, read=0.1)
-        with (
-            httpx.Client(base_url=self.public.base_url, timeout=timeout) as hasty,
-            pytest.raises(httpx.ReadTimeout),
-        ):
-            hasty.post("/subscribe/payments/again", json=fields, headers=self.headers)
+
+        async def hang_up() -> None:
+            async with httpx.AsyncClient(base_url=self.public.base_url, timeout=DEADLINE_SECONDS) as client:
+                call = asyncio.create_task(client.post("/subscribe/payments/again", json=fields, headers=headers))
+                await asyncio.to_thread(wait_until, once)
+                assert not call.done()
+                call.cancel()
+
+        asyncio.run(hang_up())
 
     # -- the control port
 

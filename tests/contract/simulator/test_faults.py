@@ -77,9 +77,8 @@ def test_a_hanging_answer_ends_when_the_caller_leaves(
 ) -> None:
     simulator.order("card", fault)
 
-    simulator.charge_and_leave("card", "order")
+    simulator.charge_and_leave("card", "order", once=lambda: simulator.counters()["faults"] == {fault: 1})
 
-    wait_until(lambda: simulator.counters()["faults"] == {fault: 1})
     assert find_all(simulator, "order") == (["paid"] if is_charged else [])
     wait_until(lambda: simulator.counters()["in_flight_total"] == 0)
 
@@ -87,9 +86,8 @@ def test_a_hanging_answer_ends_when_the_caller_leaves(
 def test_a_late_answer_comes_after_the_charge(simulator: RunningSimulator) -> None:
     simulator.order("card", {"late_answer": 600_000}, {"late_answer": 1})
 
-    simulator.charge_and_leave("card", "order")
+    simulator.charge_and_leave("card", "order", once=lambda: find_all(simulator, "order") == ["paid"])
 
-    wait_until(lambda: find_all(simulator, "order") == ["paid"])
     assert simulator.paid("card", "soon")["status"] == "paid"
 
 

@@ -126,6 +126,23 @@ def test_a_ledger_that_is_missing_is_told(tmp_path: Path) -> None:
     assert "there is no ledger" in ended.stderr
 
 
+def test_a_request_that_did_not_arrive_whole_was_never_asked(simulator: RunningSimulator) -> None:
+    body = b'{"customer_uid": "card", "merchant_uid": "half", "amount": 100, "name": "x"}'
+    head = (
+        "POST /subscribe/payments/again HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+        f"Authorization: {simulator.headers['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    endpoint = "POST /subscribe/payments/again"
+
+    with socket.create_connection(("127.0.0.1", simulator.port)) as connection:
+        connection.sendall(head.encode() + body[:-1])
+        wait_until(lambda: simulator.counters()["in_flight"].get(endpoint) == 1)
+
+    wait_until(lambda: simulator.counters()["in_flight_total"] == 0)
+    assert simulator.requests() == []
+    assert simulator.payments() == []
+
+
 def test_calls_are_counted_by_endpoint(simulator: RunningSimulator) -> None:
     simulator.paid("card", "order")
     simulator.get("/payments/find/order")

@@ -74,6 +74,6 @@ def test_a_ready_merchant_uid_is_refused_when_strict(simulator: RunningSimulator
 def test_a_charge_goes_on_after_its_caller_left(simulator: RunningSimulator) -> None:
     simulator.control.post("/latency", json={"ms": 2000})
 
-    simulator.charge_and_leave("card", "left")
+    simulator.charge_and_leave("card", "left", once=lambda: len(simulator.requests()) == 1)
 
     wait_until(lambda: len(simulator.payments(merchant_uid="left")) == 1)
