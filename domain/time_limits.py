@@ -25,8 +25,8 @@ class TimeLimits:
     gateway_lookup_read_timeout_seconds: float = 10
     send_window_seconds: float = 10  # from the claim to the last moment that a request may start
     recording_seconds: float = 5
-    soft_limit_seconds: float = 90
-    hard_limit_seconds: float = 105
+    soft_limit_seconds: float = 120
+    hard_limit_seconds: float = 135
     lease_seconds: float = 150
     token_life_seconds: float = 2100  # 30 minutes, and the 5 that asking in the last minute adds
     token_last_seconds: float = 60

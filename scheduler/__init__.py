@@ -1,0 +1,1 @@
+"""What is due now: opens periods, finds work, rings doorbells."""

@@ -1,0 +1,26 @@
+"""Which doorbells are there, and how often does the tick come? Data; ``worker`` hands it to beat."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Bell(StrEnum):
+    """A doorbell: a message that says "there may be work" and carries nothing else."""
+
+    TICK = "scheduler.tick"
+    CHARGE = "worker.charge_due"
+    RESOLVE = "worker.resolve_unknown"
+
+
+class Queue(StrEnum):
+    """Where bells wait. Charges have a queue of their own: a gateway that hangs must not hold up the tick."""
+
+    PACE = "pace"
+    CHARGE = "charge"
+
+
+QUEUE_OF = {Bell.TICK: Queue.PACE, Bell.RESOLVE: Queue.PACE, Bell.CHARGE: Queue.CHARGE}
+
+#: Charge runs that one tick asks for at most; more would only find the claims of the others.
+CHARGE_RUNS = 4
