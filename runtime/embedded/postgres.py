@@ -6,6 +6,7 @@ That code, run as root, adds a user, opens the modes of parent folders and trust
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import shutil
 import signal
 import subprocess
@@ -187,9 +188,11 @@ def _stop_leftover(data: Path) -> None:
 
 def _make_data(state: StateDir, programs: Path, data: Path, *, durable: bool) -> None:
     check_free_space(state.engines, at_least_megabytes=300)
-    # Under another name until it is whole: a start may be interrupted anywhere.
-    unfinished = data.with_name("postgres.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    # Under another name until it is whole: a start may be interrupted anywhere, and what it left behind may still be
+    # ending while the next one begins.
+    for left in data.parent.glob("postgres.unfinished-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished = data.with_name(f"postgres.unfinished-{secrets.token_hex(4)}")
     password_file = data.with_name("postgres.password")
     try:
         password_file.touch(mode=0o600)
