@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -90,6 +89,6 @@ def _kept(source: Mapping[str, object], names: Iterable[str], secrets: tuple[str
         elif value is None or isinstance(value, bool):
             if name in source:
                 kept[name] = value
-        elif isinstance(value, (int, float)) and math.isfinite(value) and abs(value) <= _LARGEST:
+        elif isinstance(value, (int, float)) and abs(value) <= _LARGEST:  # False for NaN
             kept[name] = value
     return kept

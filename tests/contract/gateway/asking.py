@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Every limit of the test client, far below production's, in the same order.
 SHORT: dict[str, Any] = {
+    "imp_key": "the-key",
+    "imp_secret": "the-secret",
     "concurrency": 8,
     "pool_timeout_seconds": 0.4,
     "connect_timeout_seconds": 0.5,
@@ -34,7 +36,7 @@ def boottime() -> float:
 
 
 def make_config(url: str, **changes: Any) -> GatewayConfig:  # noqa: ANN401 - any field of the config
-    return GatewayConfig(base_url=url, imp_key="the-key", imp_secret="the-secret", **{**SHORT, **changes})
+    return GatewayConfig(base_url=url, **{**SHORT, **changes})
 
 
 @contextlib.contextmanager

@@ -1,0 +1,282 @@
+"""The decision table, row by row; the request's body; and any bytes at all."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.outcome import (
+    Approved,
+    DeclineCode,
+    Declined,
+    NotExecuted,
+    NotExecutedReason,
+    Outcome,
+    Unknown,
+    UnknownReason,
+)
+from gateway.port import Charge
+from gateway.wire import again_body, classify_again, cut_text
+
+CHARGE = Charge(
+    attempt_id=UUID(int=1),
+    send_no=1,
+    fence=1,
+    merchant_uid="m1",
+    customer_uid="customer-one",
+    amount=9900,
+    name="정기 결제",
+    buyer_name="홍길동",
+    buyer_email="hong@example.com",
+    buyer_tel="010-1234-5678",
+)
+
+PAYMENT: dict[str, Any] = {
+    "imp_uid": "imps_1",
+    "merchant_uid": "m1",
+    "customer_uid": "customer-one",
+    "amount": 9900,
+    "currency": "KRW",
+    "status": "paid",
+    "paid_at": 1_700_000_000,
+    "failed_at": 0,
+    "fail_reason": None,
+}
+
+
+def envelope(code: int = 0, message: str | None = None, response: object = None) -> bytes:
+    return json.dumps({"code": code, "message": message, "response": response}).encode()
+
+
+def payment(**changes: object) -> bytes:
+    return envelope(response={**PAYMENT, **changes})
+
+
+def refusal(message: str, code: int = -1) -> bytes:
+    return envelope(code, message)
+
+
+APPROVED = Approved(imp_uid="imps_1", amount=9900, paid_at=datetime.fromtimestamp(1_700_000_000, tz=UTC))
+DUPLICATES = ("이미 결제가 이루어진 거래건입니다.", "중복된 merchant_uid 입니다.", "이미 등록되지 않은 구매자입니다.")
+NO_CUSTOMERS = (
+    "등록되지 않은 구매자입니다.",
+    "등록되지 않은 사용자입니다.",
+    "요청하신 customer_uid(X)로 등록된 정보를 찾을 수 없습니다.",
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (401, refusal("Unauthorized"), NotExecuted(reason=NotExecutedReason.UNAUTHORIZED)),
+        (401, b"<html>", NotExecuted(reason=NotExecutedReason.UNAUTHORIZED)),
+        (200, payment(), APPROVED),
+        (200, payment(amount=9900.0), APPROVED),
+        (200, payment(paid_at=0), Approved(imp_uid="imps_1", amount=9900)),
+        (200, payment(paid_at=None, something_new={"a": [1]}), Approved(imp_uid="imps_1", amount=9900)),
+        (200, payment(currency=None), APPROVED),
+    ],
+)
+def test_proven_answers(status: int, body: bytes, outcome: Outcome) -> None:
+    assert classify_again(CHARGE, status, body)[0] == outcome
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": 9901},
+        {"amount": 9900.5},
+        {"amount": "9900"},
+        {"amount": True},
+        {"amount": None},
+        {"merchant_uid": "m2"},
+        {"merchant_uid": None},
+        {"customer_uid": "customer-two"},
+        {"currency": "USD"},
+    ],
+)
+def test_a_payment_that_differs_is_before_an_operator(changes: dict[str, object]) -> None:
+    outcome = classify_again(CHARGE, 200, payment(**changes))[0]
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is UnknownReason.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, payment(customer_uid=None), UnknownReason.NOT_FINAL),
+        (200, payment(imp_uid=None), UnknownReason.NOT_FINAL),
+        (200, payment(status="ready"), UnknownReason.NOT_FINAL),
+        (200, payment(status="cancelled"), UnknownReason.NOT_FINAL),
+        (200, payment(status="something new"), UnknownReason.NOT_FINAL),
+        (200, payment(status=None), UnknownReason.NOT_FINAL),
+        (200, payment(status=["paid"]), UnknownReason.NOT_FINAL),
+        (200, payment(status="failed", merchant_uid="m2"), UnknownReason.NOT_FINAL),
+        (200, envelope(response=None), UnknownReason.NOT_FINAL),
+        (200, envelope(response=[PAYMENT]), UnknownReason.UNREADABLE),
+        (200, payment(status="failed", fail_reason="[120010] 카드사 TIMEOUT"), UnknownReason.AMBIGUOUS_DECLINE),
+        (200, payment(status="failed", fail_reason="중복거래"), UnknownReason.AMBIGUOUS_DECLINE),
+        *((status, refusal(text), UnknownReason.DUPLICATE) for status in (200, 400, 404) for text in DUPLICATES),
+        *(
+            (status, refusal("잘못된 요청입니다."), UnknownReason.REFUSED_REQUEST)
+            for status in (200, 400, 403, 404, 422)
+        ),
+        (200, refusal("등록되지 않은 채널입니다."), UnknownReason.REFUSED_REQUEST),
+        (200, refusal("채널을 찾을 수 없습니다."), UnknownReason.REFUSED_REQUEST),
+        (200, envelope(1, None), UnknownReason.REFUSED_REQUEST),
+        (429, refusal("too many"), UnknownReason.SLOW_DOWN),
+        *((status, payment(), UnknownReason.SERVER_ERROR) for status in (408, 409, 425, 500, 502, 503, 504, 599)),
+        *((status, payment(), UnknownReason.UNREADABLE) for status in (201, 204, 207, 301, 302, 307, 400, 404, 418, 0)),
+        (200, b"", UnknownReason.UNREADABLE),
+        (200, b"<html>", UnknownReason.UNREADABLE),
+        (200, b"[]", UnknownReason.UNREADABLE),
+        (200, b"null", UnknownReason.UNREADABLE),
+        (200, b'{"code": true, "response": null}', UnknownReason.UNREADABLE),
+        (200, b'{"code": "0", "response": null}', UnknownReason.UNREADABLE),
+        (200, b'{"response": null}', UnknownReason.UNREADABLE),
+        (200, b'{"code": 0, "message": 1}', UnknownReason.UNREADABLE),
+        (200, payment()[:-1], UnknownReason.UNREADABLE),
+        (200, b'{"code": 0, "a": ' + b"[" * 100_000, UnknownReason.UNREADABLE),
+        (200, b'{"code": 0, "a": ' + b"9" * 10_000 + b"}", UnknownReason.UNREADABLE),
+        (200, b'{"code": 0, "a": NaN}', UnknownReason.UNREADABLE),
+        (200, b"\xff\xfe\x00", UnknownReason.UNREADABLE),
+    ],
+)
+def test_everything_else_is_unknown(status: int, body: bytes, reason: UnknownReason) -> None:
+    outcome = classify_again(CHARGE, status, body)[0]
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is reason
+
+
+def test_a_failed_record_is_a_decline_with_its_own_words() -> None:
+    outcome = classify_again(CHARGE, 200, payment(status="failed", fail_reason="[120054] 잔액부족"))[0]
+    assert outcome == Declined(
+        decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="[120054] 잔액부족", imp_uid="imps_1"
+    )
+    silent = classify_again(CHARGE, 200, payment(status="failed"))[0]
+    assert silent == Declined(decline_code=DeclineCode.UNCLASSIFIED, raw_reason="", imp_uid="imps_1")
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+@pytest.mark.parametrize("text", NO_CUSTOMERS)
+@pytest.mark.parametrize("code", [1, -1])
+def test_an_unknown_customer_is_a_dead_card(status: int, text: str, code: int) -> None:
+    outcome = classify_again(CHARGE, status, refusal(text, code))[0]
+    assert isinstance(outcome, Declined)
+    assert outcome.decline_code is DeclineCode.CARD_DEAD
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["paid", "failed", "m1", "customer-one", "imps_1", 9900, "이미", "KRW", 10**400, 2**53 + 1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(list(PAYMENT)), inner),
+    max_leaves=10,
+)
+responses = st.fixed_dictionaries({}, optional=dict.fromkeys(PAYMENT, json_values)) | json_values
+bodies = st.binary() | st.builds(
+    lambda code, message, response: json.dumps({"code": code, "message": message, "response": response}).encode(),
+    st.sampled_from([0, 1, -1]) | json_values,
+    st.none() | st.text() | json_values,
+    responses,
+)
+
+
+@given(status=st.integers(0, 999), body=bodies)
+def test_no_bytes_raise_and_nothing_is_proven_by_accident(status: int, body: bytes) -> None:
+    outcome, kept = classify_again(CHARGE, status, body)
+    json.dumps(kept, allow_nan=False).encode()
+    if isinstance(outcome, Approved):
+        told = json.loads(body)
+        paid = told["response"]
+        assert (status, told["code"]) == (200, 0)
+        assert (paid["status"], paid["amount"], paid["merchant_uid"]) == ("paid", 9900, "m1")
+        assert paid["customer_uid"] == "customer-one"
+    if isinstance(outcome, NotExecuted):
+        assert status == 401
+    if isinstance(outcome, Declined):
+        assert status == 200 or 400 <= status < 500
+        assert "\x00" not in outcome.raw_reason
+        outcome.raw_reason.encode()
+
+
+def test_the_body_holds_the_charge_and_leaves_out_what_is_empty() -> None:
+    assert json.loads(again_body(CHARGE)) == {
+        "customer_uid": "customer-one",
+        "merchant_uid": "m1",
+        "amount": 9900,
+        "name": "정기 결제",
+        "buyer_name": "홍길동",
+        "buyer_email": "hong@example.com",
+        "buyer_tel": "010-1234-5678",
+    }
+    bare = Charge(
+        attempt_id=UUID(int=1),
+        send_no=1,
+        fence=1,
+        merchant_uid="12345678901234567890",
+        customer_uid="c",
+        amount=1,
+        name="n",
+    )
+    assert json.loads(again_body(bare)) == {
+        "customer_uid": "c",
+        "merchant_uid": "12345678901234567890",
+        "amount": 1,
+        "name": "n",
+    }
+
+
+def test_names_are_cut_to_what_the_gateway_takes() -> None:
+    long = Charge(
+        attempt_id=UUID(int=1),
+        send_no=1,
+        fence=1,
+        merchant_uid="m",
+        customer_uid="c",
+        amount=1,
+        name="가" * 100,
+        buyer_name="나" * 100,
+        buyer_email="x" * 100,
+        buyer_tel="0" * 100,
+    )
+    body = json.loads(again_body(long))
+    assert {name: len(body[name]) for name in ("name", "buyer_name", "buyer_email", "buyer_tel")} == {
+        "name": 40,
+        "buyer_name": 16,
+        "buyer_email": 64,
+        "buyer_tel": 16,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "cut"),
+    [
+        ("abc", 2, "ab"),
+        ("abc  ", 9, "abc"),
+        ("a\x00b\n", 9, "a b"),
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 2, "한글"),  # decomposed, as some file systems write it
+        ("👍👍", 3, "👍"),
+        ("e\u0301", 1, "é"),
+        ("xq\u0323\u0307", 2, "x"),  # no composed form: the mark goes with its letter
+        ("a👩\u200d👧b", 4, "a"),
+        ("ab\ud800", 9, "ab?"),
+        ("", 5, ""),
+    ],
+)
+def test_texts_are_cut_at_whole_characters(text: str, length: int, cut: str) -> None:
+    assert cut_text(text, length) == cut
+
+
+@given(text=st.text(st.characters(), max_size=60), length=st.integers(1, 40))
+def test_a_cut_text_fits_and_can_be_sent(text: str, length: int) -> None:
+    assert len(cut_text(text, length).encode("utf-16-le")) <= 2 * length
