@@ -1,0 +1,68 @@
+# Everything that people and CI run. `make up` on a fresh machine needs Python 3.11 and nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+UP_ARGS ?=
+TEST_ARGS ?=
+TEST_WORKERS ?= 2
+LOCK_ARGS ?=
+
+COMPOSE_FILES := $(wildcard compose*.yaml deploy/compose*.yaml)
+DOCKERFILES := $(wildcard Dockerfile* deploy/Dockerfile*)
+WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
+
+export PYTHON
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup up fmt check test lock settings-docs clean drill-fresh
+
+help: ## What can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  %-14s %s\n' "$$name" "$$text"; done
+
+$(VENV)/.installed: requirements.lock pyproject.toml deploy/setup.sh
+	@sh deploy/setup.sh $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml deploy/setup.sh
+	@sh deploy/setup.sh $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.installed
+
+setup: $(VENV)/.installed ## The virtual environment, from the lock with hashes
+
+up: setup ## Everything on this machine: engines, beat, workers and, without a gateway, the simulator (UP_ARGS=...)
+	@$(BIN)/jeonggi up $(UP_ARGS)
+
+fmt: $(VENV)/.installed-dev ## Put the code into its form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+check: $(VENV)/.installed-dev ## Everything that is checked without running it
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(foreach file,$(COMPOSE_FILES),$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec $(file) &&) true
+	$(foreach file,$(COMPOSE_FILES),$(BIN)/docker-compose -f $(file) config -q --no-interpolate &&) true
+	$(foreach file,$(WORKFLOWS),$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(file) &&) true
+	$(foreach file,$(DOCKERFILES),$(BIN)/hadolint $(file) &&) true
+	$(BIN)/python -m pytest -q tests/architecture
+
+test: $(VENV)/.installed-dev ## Every test but the long chaos runs (TEST_ARGS=..., TEST_WORKERS=2)
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests --ignore=tests/chaos/long $(TEST_ARGS)
+
+lock: $(VENV)/.installed ## Resolve the locks anew (LOCK_ARGS=--upgrade for newer versions)
+	@sh deploy/lock.sh $(BIN)/python $(LOCK_ARGS)
+
+settings-docs: $(VENV)/.installed ## Print docs/reference/settings.md from the settings
+	@$(BIN)/python -m runtime.settings_reference > docs/reference/settings.md.new
+	@mv docs/reference/settings.md.new docs/reference/settings.md
+
+clean: ## Remove what was built here; data in the state folder stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+drill-fresh: ## Prove that the last commit comes up from nothing, as root and as an ordinary user
+	@sh deploy/drill-fresh.sh
