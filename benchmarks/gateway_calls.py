@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers every whole request with a paid record."""
-    while head := await reader.readuntil(b"\r\n\r\n"):
+    while not reader.at_eof():
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # the client is done
+            break
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         asked = json.loads(await reader.readexactly(length))
         paid = {**asked, "imp_uid": "imps_1", "status": "paid", "paid_at": 1_700_000_000}
         body = json.dumps({"code": 0, "message": None, "response": paid}).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
         writer.write(body)
+    writer.close()
 
 
 async def _serve_forever(pipe: Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import threading
 from collections import deque
@@ -52,8 +53,8 @@ class IamportFanOut:
         self._open = 0
         self._wanted = 1
         self._is_halted = False
-        self._pacers: set[asyncio.Task[None]] = set()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._pacers: set[asyncio.Task[Outcome]] = set()
+        self._calls: set[asyncio.Task[Answer]] = set()
 
     @property
     def in_flight(self) -> int:
@@ -116,33 +117,47 @@ class IamportFanOut:
         if self._line.is_closed:
             self._give_back(batch.charges, _HANDED_BACK)
             return
-        pacer = asyncio.create_task(self._pace(batch))
-        self._pacers.add(pacer)
-        pacer.add_done_callback(self._pacers.discard)
-
-    async def _pace(self, batch: Batch) -> None:
-        """Start the batch's charges, each at its time; whatever is not started is given back."""
         waiting = deque(batch.charges)
-        outcome: Outcome = _HANDED_BACK
+        pacer = asyncio.create_task(self._pace(batch, waiting))
+        self._pacers.add(pacer)
+        # Not at the end of the coroutine: one that is cancelled before its first step never comes there.
+        pacer.add_done_callback(functools.partial(self._after_pacing, waiting))
+
+    async def _pace(self, batch: Batch, waiting: deque[Charge]) -> Outcome:
+        """Start the batch's charges, each at its time; returns what became of those left in ``waiting``."""
+        url = self._line.charges.fixed_url(AGAIN_PATH)
+        headers = {**authorization(self._config, batch.token), "Content-Type": "application/json"}
+        gate = self._gate(batch)
         due_at = batch.first_at_boottime
-        try:
-            url = self._line.charges.fixed_url(AGAIN_PATH)
-            headers = {**authorization(self._config, batch.token), "Content-Type": "application/json"}
-            gate = self._gate(batch)
-            while waiting and not self._is_halted:
-                if not await self._take_room(due_at, batch.send_before_boottime):
-                    outcome = _TOO_LATE
-                    return
-                due_at += batch.spacing_seconds
-                call = asyncio.create_task(self._charge(waiting.popleft(), batch, Passage(gate=gate), url, headers))
-                self._calls.add(call)
-                call.add_done_callback(self._calls.discard)
-        except asyncio.CancelledError:
-            outcome = _HANDED_BACK  # our own way of stopping: the task has nothing left to do
-        except Exception:  # noqa: BLE001 - nothing was started for them, whatever broke
-            outcome = _NOT_SENT
-        finally:
-            self._give_back(waiting, outcome)
+        while waiting and not self._is_halted:
+            if not await self._take_room(due_at, batch.send_before_boottime):
+                return _TOO_LATE
+            due_at += batch.spacing_seconds
+            charge, passage = waiting.popleft(), Passage(gate=gate)
+            call = asyncio.create_task(self._ask(charge, batch, passage, url, headers))
+            self._calls.add(call)
+            call.add_done_callback(functools.partial(self._after_call, charge, passage))
+        return _HANDED_BACK
+
+    def _after_pacing(self, waiting: deque[Charge], pacer: asyncio.Task[Outcome]) -> None:
+        self._pacers.discard(pacer)
+        if pacer.cancelled():
+            outcome: Outcome = _HANDED_BACK
+        elif pacer.exception() is not None:
+            outcome = _NOT_SENT  # nothing was started for what is left, whatever broke
+        else:
+            outcome = pacer.result()
+        self._give_back(waiting, outcome)
+
+    def _after_call(self, charge: Charge, passage: Passage, call: asyncio.Task[Answer]) -> None:
+        """One charge ends in exactly one answer; any class of exception, and our own cancellation, ends here."""
+        self._calls.discard(call)
+        self._line.room.release()
+        broken = None if call.cancelled() else call.exception()
+        if call.cancelled() or broken is not None:
+            self._deliver(Answer(charge=charge, outcome=_after_break(passage, broken)))
+        else:
+            self._deliver(call.result())
 
     async def _take_room(self, due_at: float, send_before: float) -> bool:
         """Wait until a charge is due and a connection is free for it; False if that is too late."""
@@ -176,24 +191,10 @@ class IamportFanOut:
 
         return gate
 
-    async def _charge(
-        self, charge: Charge, batch: Batch, passage: Passage, url: httpx.URL, headers: dict[str, str]
-    ) -> None:
-        """One charge, once; it ends in exactly one answer."""
-        answer = Answer(charge=charge, outcome=_NO_ANSWER)
-        try:
-            answer = await self._ask(charge, batch, passage, url, headers)
-        except StoppedBeforeSending as stopped:
-            answer = Answer(charge=charge, outcome=_after_break(passage, stopped))
-        except BaseException:  # noqa: BLE001 - any class, our own cancellation too: only the mark says what it means
-            answer = Answer(charge=charge, outcome=_after_break(passage, None))
-        finally:
-            self._line.room.release()
-            self._deliver(answer)
-
     async def _ask(
         self, charge: Charge, batch: Batch, passage: Passage, url: httpx.URL, headers: dict[str, str]
     ) -> Answer:
+        """One charge, once."""
         transport = self._line.charges
         request = transport.post(url, headers, again_body(charge), read_seconds=self._config.read_timeout_seconds)
         reply = await transport.call(request, passage, total_seconds=self._config.total_timeout_seconds)
@@ -215,9 +216,10 @@ def _stop(outcome: NotExecuted) -> NoReturn:
     raise StoppedBeforeSending(outcome)
 
 
-def _after_break(passage: Passage, stopped: StoppedBeforeSending | None) -> Outcome:
+def _after_break(passage: Passage, broken: BaseException | None) -> Outcome:
     """What a broken call proves: nothing was executed if our mark shows that no byte left, else nothing."""
     if not passage.is_proven_unsent:
         return _NO_ANSWER
-    reason = stopped.args[0] if stopped is not None and stopped.args else None
-    return reason if isinstance(reason, NotExecuted) else _NOT_SENT
+    if isinstance(broken, StoppedBeforeSending) and broken.args and isinstance(broken.args[0], NotExecuted):
+        return broken.args[0]
+    return _NOT_SENT

@@ -105,6 +105,28 @@ def test_a_run_that_stops_hands_back_what_was_not_started() -> None:
         assert len(server.requests) == 1
 
 
+def test_a_run_that_stops_at_once_still_answers_every_charge() -> None:
+    with SocketServer(pays) as server, client(server.url) as gateway:
+        for _ in range(20):
+            fan_out = gateway.fan_out()
+            fan_out.send(make_batch([make_charge(n) for n in range(5)], first_at_boottime=boottime() + 20))
+            fan_out.hand_back()
+            assert [each.outcome for each in collect(fan_out, 5)] == [HANDED_BACK] * 5
+        assert server.requests == []
+
+
+def test_a_gateway_that_is_closed_at_once_still_answers_every_charge() -> None:
+    with SocketServer(pays) as server:
+        for _ in range(20):
+            with client(server.url, concurrency=2) as gateway:
+                fan_out = gateway.fan_out()
+                fan_out.send(make_batch([make_charge(n) for n in range(5)]))
+                gateway.close()
+                collect(fan_out, 5)
+        sent = [asked.json()["merchant_uid"] for asked in server.requests]
+        assert len(sent) <= 2 * 20
+
+
 def test_answers_come_in_groups() -> None:
     with SocketServer(pays) as server, client(server.url) as gateway:
         fan_out = gateway.fan_out()
