@@ -27,7 +27,8 @@ ISSUER_SUFFIXES: Final[dict[DeclineCode, str]] = {
     DeclineCode.SYSTEM: "35 40 41 42 43 44 45 46 A8 B9 BN E4 E5 E6 E7 E8 F5 F6 FK",
     DeclineCode.AMBIGUOUS: "10 36 55 H4 H7 H8 HT I1 I2 I3",
     DeclineCode.CALL_ISSUER: (
-        "70 71 72 73 74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 FD FO HP"  # codespell:ignore fo
+        "70 71 72 73 74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 "
+        "FD FO HP"  # codespell:ignore fo
     ),
     DeclineCode.MERCHANT: "07 08 09 29 30 60 F9 GC GK GL GM GZ",
     DeclineCode.REQUEST_BUG: "05 06 13",
