@@ -1,0 +1,319 @@
+"""What becomes of the rows of a subscription file: made, left as they stand, brought up to date, or refused?
+
+Decides for one chunk inside a transaction, from what stands and from what the same file said before; writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import time
+from typing import TYPE_CHECKING, Any
+
+from billing.calendars import schedule_of
+from domain.billing_period import Calendar, CatchUp, SkipReason
+from domain.errors import BadInput
+from domain.identity import subscription_id
+from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.subscription import SubscriptionState
+from domain.subscription_file import Refused
+from domain.subscription_row import refuse_far_dates
+from models.ids import new_id
+from models.queries import importing, installation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from domain.billing_period import Arrears
+    from domain.subscription_row import SubscriptionRow
+    from models.session import Transaction
+
+_CONTACT = ("name", "email", "tel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Under which terms rows are admitted."""
+
+    namespace: str
+    max_behind: int
+    update: bool  # contact data of customers that stand may change
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a file comes to: rows by what became of them, charges and won by when they are due."""
+
+    rows: Counter[str] = field(default_factory=Counter)  # created | unchanged | updated | refused
+    pending: int = 0  # created without a card
+    due_count: int = 0
+    due_won: int = 0
+    spread_count: int = 0  # catch_up = "all": one charge a customer and day
+    spread_won: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # periods by reason
+
+    def add(self, other: Tally) -> None:
+        """Take another tally's numbers on top."""
+        self.rows += other.rows
+        self.skipped += other.skipped
+        self.pending += other.pending
+        self.due_count += other.due_count
+        self.due_won += other.due_won
+        self.spread_count += other.spread_count
+        self.spread_won += other.spread_won
+
+
+class Said:
+    """What the file said so far of customers, cards and subscriptions, as digests: some hundred bytes a row.
+
+    What a chunk adds is kept apart until the chunk has succeeded.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, int] = {}
+        self._fresh: dict[int, int] = {}
+
+    def differs(self, what: str, name: str, told: object) -> bool | None:
+        """Whether the file told otherwise of this thing before; None if it told nothing."""
+        key = _digest(what, name)
+        before = self._fresh.get(key, self._kept.get(key))
+        return None if before is None else before != _digest(told)
+
+    def note(self, what: str, name: str, told: object) -> None:
+        """Remember what the file told."""
+        self._fresh[_digest(what, name)] = _digest(told)
+
+    def keep(self) -> None:
+        """The chunk has succeeded."""
+        self._kept.update(self._fresh)
+        self._fresh.clear()
+
+    def forget(self) -> None:
+        """The chunk has failed."""
+        self._fresh.clear()
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What a chunk comes to, and the rows to write for it."""
+
+    tally: Tally = field(default_factory=Tally)
+    refused: list[Refused] = field(default_factory=list)
+    customers: list[dict[str, Any]] = field(default_factory=list)
+    contacts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    subscriptions: list[dict[str, Any]] = field(default_factory=list)
+    skips: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+def admit(tx: Transaction, rows: Sequence[SubscriptionRow], terms: Terms, said: Said) -> Admitted:
+    """Decide about a chunk of rows, in order."""
+    return _Chunk(tx, rows, terms, said).admitted
+
+
+class _Chunk:
+    def __init__(self, tx: Transaction, rows: Sequence[SubscriptionRow], terms: Terms, said: Said) -> None:
+        self._tx, self._terms, self._said = tx, terms, said
+        self._ids = {row.line: _id_of(row, terms) for row in rows}
+        self._plans = importing.plans_by_code(tx, (row.plan for row in rows))
+        self._standing = importing.subscriptions_by_id(tx, self._ids.values())
+        self._customers = importing.customers_by_ref(tx, (row.customer_ref for row in rows))
+        self._keys = importing.keys_by_uid(tx, (row.customer_uid for row in rows if row.customer_uid))
+        self._new_customers: dict[str, UUID] = {}
+        self._new_keys: dict[str, UUID] = {}
+        self.admitted = Admitted()
+        for row in rows:
+            try:
+                became = self._admit(row)
+            except BadInput as error:
+                became = "refused"
+                self.admitted.refused.append(Refused(line=row.line, reason=str(error)))
+            self.admitted.tally.rows[became] += 1
+
+    def _admit(self, row: SubscriptionRow) -> str:
+        if row.plan not in self._plans or self._plans[row.plan].plan_price_id is None:
+            raise BadInput(f"plan {row.plan!r} is unknown; import it first, or correct the row")
+        refuse_far_dates(row, today=civil_date(self._tx.now, row.timezone))
+        subscription, uid = self._ids[row.line], row.customer_uid
+        terms_told = (uid, row.timezone, row.paid_through)
+        if self._said.differs("subscription", str(subscription), terms_told):
+            raise BadInput("an earlier row of this file names the same subscription with other terms")
+        if self._said.differs("customer", row.customer_ref, row.contact):
+            raise BadInput("an earlier row of this file tells another name, email or tel of the same customer")
+        if uid is not None:
+            self._refuse_foreign_card(row, uid)
+        self._refuse_other_contact(row)
+        repeated = self._said.differs("subscription", str(subscription), terms_told) is not None
+        plan = self._plans[row.plan]
+        calendar = Calendar(
+            schedule=schedule_of(plan.every, plan.cron), started_on=row.started_on, zone_name=row.timezone
+        )
+        standing = self._standing.get(subscription)
+        if standing is not None:
+            _refuse_other_terms(row, standing, calendar)
+        is_new = standing is None and not repeated
+        arrears = self._arrears(row, plan, calendar) if is_new else None
+        # Nothing may refuse the row from here on.
+        changed = self._change_contact(row)
+        if arrears is not None:
+            self._create(row, plan, calendar, arrears)
+        self._said.note("subscription", str(subscription), terms_told)
+        self._said.note("customer", row.customer_ref, row.contact)
+        if uid is not None:
+            self._said.note("card", uid, row.customer_ref)
+        return "created" if is_new else "updated" if changed else "unchanged"
+
+    def _arrears(self, row: SubscriptionRow, plan: Row[Any], calendar: Calendar) -> Arrears:
+        return calendar.arrears(
+            now=self._tx.now,
+            catch_up=CatchUp(plan.catch_up),
+            paid_through=row.paid_through,
+            max_behind=self._terms.max_behind,
+        )
+
+    def _refuse_foreign_card(self, row: SubscriptionRow, uid: str) -> None:
+        key = self._keys.get(uid)
+        if self._said.differs("card", uid, row.customer_ref) or (
+            key is not None and key.customer_ref != row.customer_ref
+        ):
+            raise BadInput("customer_uid is another customer's card; give one of this customer's")
+        if key is not None and key.revoked_at is not None:
+            raise BadInput("customer_uid is a card that was revoked; give one that may be charged")
+
+    def _refuse_other_contact(self, row: SubscriptionRow) -> None:
+        customer = self._customers.get(row.customer_ref)
+        if customer is None or self._terms.update:
+            return
+        for name in _CONTACT:
+            if getattr(row, name) != getattr(customer, name):
+                raise BadInput(f"{name} differs from what stands for this customer; --update changes contact data")
+
+    def _change_contact(self, row: SubscriptionRow) -> bool:
+        customer = self._customers.get(row.customer_ref)
+        if customer is None or row.contact == (customer.name, customer.email, customer.tel):
+            return False
+        is_first = self._said.differs("customer", row.customer_ref, row.contact) is None
+        self.admitted.contacts[customer.id] = {
+            "id": customer.id,
+            "name": row.name,
+            "email": row.email,
+            "tel": row.tel,
+        }
+        return is_first
+
+    def _create(self, row: SubscriptionRow, plan: Row[Any], calendar: Calendar, arrears: Arrears) -> None:
+        subscription = self._ids[row.line]
+        has_card = row.customer_uid is not None
+        customer_id = self._customer(row)
+        first_at = calendar.start(arrears.first)
+        self.admitted.subscriptions.append(
+            {
+                "id": subscription,
+                "customer_id": customer_id,
+                "plan_id": plan.id,
+                "plan_price_id": plan.plan_price_id,
+                "billing_key_id": self._key(row.customer_uid, customer_id) if row.customer_uid else None,
+                "timezone": row.timezone,
+                "started_on": row.started_on,
+                "state": SubscriptionState.ACTIVE if has_card else SubscriptionState.PENDING,
+                "ordinal": arrears.first - 1,
+                "next_billing_at": first_at,
+                "catch_up_below": arrears.current,
+            }
+        )
+        self.admitted.skips.extend(
+            {
+                "subscription_id": subscription,
+                "first_ordinal": skip.first,
+                "last_ordinal": skip.last,
+                "reason": skip.reason,
+            }
+            for skip in arrears.skips
+        )
+        self.admitted.events.append(
+            installation.event(
+                self._tx,
+                "subscription.imported",
+                subscription_id=subscription,
+                plan=plan.code,
+                next_ordinal=arrears.first,
+                next_billing_at=first_at.isoformat(),
+            )
+        )
+        self._count(plan, calendar, arrears, has_card=has_card)
+
+    def _customer(self, row: SubscriptionRow) -> UUID:
+        if row.customer_ref in self._customers:
+            known: UUID = self._customers[row.customer_ref].id
+            return known
+        if row.customer_ref not in self._new_customers:
+            customer_id = self._new_customers[row.customer_ref] = new_id(self._tx.real)
+            self.admitted.customers.append(
+                {
+                    "id": customer_id,
+                    "customer_ref": row.customer_ref,
+                    "name": row.name,
+                    "email": row.email,
+                    "tel": row.tel,
+                }
+            )
+        return self._new_customers[row.customer_ref]
+
+    def _key(self, uid: str, customer_id: UUID) -> UUID:
+        if uid in self._keys:
+            known: UUID = self._keys[uid].id
+            return known
+        if uid not in self._new_keys:
+            key_id = self._new_keys[uid] = new_id(self._tx.real)
+            self.admitted.keys.append({"id": key_id, "customer_id": customer_id, "customer_uid": uid})
+        return self._new_keys[uid]
+
+    def _count(self, plan: Row[Any], calendar: Calendar, arrears: Arrears, *, has_card: bool) -> None:
+        tally = self.admitted.tally
+        for skip in arrears.skips:
+            tally.skipped[SkipReason(skip.reason).value] += skip.last - skip.first + 1
+        if not has_card:
+            tally.pending += 1
+            return
+        running = int(calendar.start(arrears.current) <= self._tx.now)
+        is_spread = plan.catch_up == CatchUp.ALL
+        due = running if is_spread else running + arrears.behind_count
+        spread = arrears.behind_count if is_spread else 0
+        tally.due_count += due
+        tally.due_won += due * plan.amount
+        tally.spread_count += spread
+        tally.spread_won += spread * plan.amount
+
+
+def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Calendar) -> None:
+    """A subscription that stands is never changed by a file: not its card, zone, or what was paid elsewhere."""
+    if row.customer_uid != standing.customer_uid:
+        raise BadInput(
+            "customer_uid differs from what stands for this subscription; `jeonggi subscription change-card` changes it"
+        )
+    if row.timezone != standing.timezone:
+        raise BadInput(f"timezone {row.timezone} differs from what stands for this subscription: {standing.timezone}")
+    if _first_unpaid(row, calendar) != standing.unpaid_from:
+        raise BadInput("paid_through differs from what stands for this subscription")
+
+
+def _first_unpaid(row: SubscriptionRow, calendar: Calendar) -> int:
+    """The first period that was not paid elsewhere: another date that means the same period is no difference."""
+    if row.paid_through is None:
+        return 0
+    return calendar.first_from(instant_of(row.paid_through + ONE_DAY, time.min, row.timezone))
+
+
+def _id_of(row: SubscriptionRow, terms: Terms) -> UUID:
+    return subscription_id(
+        namespace=terms.namespace, customer_ref=row.customer_ref, plan_code=row.plan, started_on=row.started_on
+    )
+
+
+def _digest(*told: object) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(told).encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,111 @@
+"""A merchant's plans come in: all of a file or nothing, again and again with the same end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import Conflict
+from domain.instants import civil_date
+from domain.schedule import Cron, CronReview, review_cron
+from models.ids import new_id
+from models.queries import importing, installation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+    from billing.change_subscription import By
+    from domain.plan_file import PlanSpec
+    from models.session import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlansImported:
+    """Codes of plans made, or that would be; of plans that stand as the file says; and every cron plan's review."""
+
+    created: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    reviews: tuple[tuple[str, CronReview], ...]
+
+
+def import_plans(
+    database: Database, plans: Sequence[PlanSpec], *, by: By, timezone: str, dry_run: bool = False
+) -> PlansImported:
+    """Write the plans that are new, in one commit, with one audit entry.
+
+    Args:
+        database: Where they are kept.
+        plans: Checked already; codes differ.
+        by: Who asks.
+        timezone: Whose today a cron plan's next dates begin at.
+        dry_run: Only say what would be made.
+
+    Raises:
+        Conflict: A plan that stands differs; the sentence names it and the field. Nothing was written.
+    """
+    with database.transaction() as tx:
+        importing.lock_plans(tx)
+        standing = importing.plans_by_code(tx, [plan.code for plan in plans])
+        for plan in plans:
+            if plan.code in standing:
+                _refuse_difference(plan, standing[plan.code])
+        created = [plan for plan in plans if plan.code not in standing]
+        today = civil_date(tx.now, timezone)
+        reviews = tuple(
+            (plan.code, review_cron(plan.schedule, today=today)) for plan in plans if isinstance(plan.schedule, Cron)
+        )
+        if created and not dry_run:
+            ids = {plan.code: new_id(tx.real) for plan in created}
+            importing.write_plans(
+                tx,
+                [
+                    {
+                        "id": ids[plan.code],
+                        "code": plan.code,
+                        "name": plan.name,
+                        "every": plan.every,
+                        "cron": plan.cron,
+                        "catch_up": plan.catch_up,
+                    }
+                    for plan in created
+                ],
+                [
+                    {
+                        "id": new_id(tx.real),
+                        "plan_id": ids[plan.code],
+                        "amount": plan.amount,
+                        "effective_from": tx.now,
+                    }
+                    for plan in created
+                ],
+            )
+            installation.write_audit(
+                tx,
+                actor=by.actor,
+                action="plan.imported",
+                subject="plan",
+                subject_id=None,
+                reason=by.reason,
+                created=sorted(ids),
+            )
+    return PlansImported(
+        created=tuple(plan.code for plan in created),
+        unchanged=tuple(plan.code for plan in plans if plan.code in standing),
+        reviews=reviews,
+    )
+
+
+def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
+    for field in ("name", "amount", "every", "cron", "catch_up"):
+        asked, stands = getattr(plan, field), getattr(standing, field)
+        if asked != stands:
+            raise Conflict(
+                f"plan {plan.code!r}: {field} is {_shown(stands)} here and {_shown(asked)} in the file; a plan that"
+                " stands is not changed by an import: give the new terms another code"
+            )
+
+
+def _shown(value: object) -> str:
+    return "unset" if value is None else repr(str(value) if isinstance(value, str) else value)

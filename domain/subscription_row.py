@@ -1,0 +1,131 @@
+"""What does one row of a subscription file say: each field checked, or why the row is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from domain.errors import BadInput
+from domain.instants import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REQUIRED: Final = ("customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone")
+OPTIONAL: Final = ("paid_through",)
+
+#: Source: PortOne V1 API, ``customer_uid`` at most 80 characters.
+CUSTOMER_UID_LENGTH: Final = 80
+_REF_LENGTH: Final = 100
+_NAME_LENGTH: Final = 100
+_EMAIL_LENGTH: Final = 254
+#: Our choices: nobody was billed by card before, and nobody plans further ahead.
+_EARLIEST: Final = date(2000, 1, 1)
+YEARS_AHEAD: Final = 10
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EMAIL: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+_TEL: Final = re.compile(r"\+?[0-9][0-9 ()-]{5,19}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRow:
+    """One subscriber's standing agreement, as the file tells it. ``line`` is where its row begins, from 1."""
+
+    line: int
+    customer_ref: str
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    tel: str = field(repr=False)
+    customer_uid: str | None = field(repr=False)
+    plan: str
+    started_on: date
+    timezone: str
+    paid_through: date | None
+
+    @property
+    def contact(self) -> tuple[str, str, str]:
+        """What an update may change: name, e-mail, telephone."""
+        return self.name, self.email, self.tel
+
+
+def read_row(fields: Mapping[str, str], *, line: int, default_timezone: str) -> SubscriptionRow:
+    """Check every field of a row.
+
+    Raises:
+        BadInput: The sentence names the field; it never holds a card's name, an e-mail address or a telephone number.
+    """
+    values = {name: value.strip() for name, value in fields.items()}
+    timezone = values["timezone"] or default_timezone
+    zone(timezone)
+    return SubscriptionRow(
+        line=line,
+        customer_ref=_text(values, "customer_ref", _REF_LENGTH),
+        name=_text(values, "name", _NAME_LENGTH),
+        email=_email(values["email"]),
+        tel=_tel(values["tel"]),
+        customer_uid=_customer_uid(values["customer_uid"]),
+        plan=_text(values, "plan", _REF_LENGTH),
+        started_on=_date("started_on", values["started_on"]),
+        timezone=timezone,
+        paid_through=_date("paid_through", values["paid_through"]) if values.get("paid_through") else None,
+    )
+
+
+def refuse_far_dates(row: SubscriptionRow, *, today: date) -> None:
+    """Refuse dates that can only be a mistake.
+
+    Raises:
+        BadInput: A date is more than ten years ahead of ``today``.
+    """
+    latest = date(today.year + YEARS_AHEAD, today.month, min(today.day, 28))
+    for name, day in (("started_on", row.started_on), ("paid_through", row.paid_through)):
+        if day is not None and day > latest:
+            raise BadInput(f"{name} {day} is more than {YEARS_AHEAD} years ahead; check the year")
+
+
+def _text(values: Mapping[str, str], name: str, longest: int) -> str:
+    value = values[name]
+    if not value:
+        raise BadInput(f"{name} is empty")
+    if len(value) > longest:
+        raise BadInput(f"{name} has {len(value)} characters; at most {longest} are taken")
+    if not value.isprintable():
+        raise BadInput(f"{name} holds a character that cannot be printed; remove it")
+    return value
+
+
+def _email(value: str) -> str:
+    if value and (len(value) > _EMAIL_LENGTH or not value.isprintable() or not _EMAIL.fullmatch(value)):
+        raise BadInput("email is not an address such as name@shop.example; correct it, or leave it empty")
+    return value
+
+
+def _tel(value: str) -> str:
+    if value and not _TEL.fullmatch(value):
+        raise BadInput("tel is not a telephone number such as 010-1234-5678; correct it, or leave it empty")
+    return value
+
+
+def _customer_uid(value: str) -> str | None:
+    if not value:
+        return None
+    if len(value) > CUSTOMER_UID_LENGTH:
+        raise BadInput(f"customer_uid has {len(value)} characters; at most {CUSTOMER_UID_LENGTH} are taken")
+    if not value.isprintable() or any(character.isspace() for character in value):
+        raise BadInput("customer_uid holds a space or a character that cannot be printed")
+    return value
+
+
+def _date(name: str, value: str) -> date:
+    try:
+        day = date.fromisoformat(value) if _DATE.fullmatch(value) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise BadInput(f"{name} {value[:20]!r} is not a date; write it as 2026-01-31")
+    if day < _EARLIEST:
+        raise BadInput(f"{name} {day} is before {_EARLIEST}; check the year")
+    return day

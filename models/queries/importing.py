@@ -1,0 +1,99 @@
+"""SQL of imports: what stands already of the plans and subscriptions that a file names, and what is written of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from models.queries.bulk import insert_rows, update_rows
+from models.subscription import BillingKey, Customer, Plan, PlanPrice, SkippedPeriod, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+#: A plan with its price of now; without one for a plan whose first price lies ahead.
+_PLANS: Final = (
+    "SELECT p.id, p.code, p.name, p.every, p.cron, p.catch_up, price.id AS plan_price_id, price.amount"
+    " FROM plan p LEFT JOIN LATERAL (SELECT pp.id, pp.amount FROM plan_price pp WHERE pp.plan_id = p.id"
+    " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC LIMIT 1) price ON true"
+)
+_PLANS_BY_CODE: Final = text(f"{_PLANS} WHERE p.code = ANY(:codes)")
+_PLANS_PAGE: Final = text(
+    f"{_PLANS} WHERE (CAST(:after AS text) IS NULL OR p.code > :after) ORDER BY p.code LIMIT :limit"
+)
+_SUBSCRIPTIONS: Final = text(
+    "SELECT s.id, s.timezone, k.customer_uid,"
+    " coalesce((SELECT max(x.last_ordinal) + 1 FROM skipped_period x"
+    "  WHERE x.subscription_id = s.id AND x.reason = 'paid_elsewhere'), 0) AS unpaid_from"
+    " FROM subscription s LEFT JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = ANY(:ids)"
+)
+
+
+def lock_plans(tx: Transaction) -> None:
+    """Let one import of plans at a time go on; readers are not kept waiting."""
+    tx.connection.execute(text("LOCK TABLE plan IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def plans_by_code(tx: Transaction, codes: Iterable[str]) -> Mapping[str, Row[Any]]:
+    """Plans with their price of now."""
+    rows = tx.connection.execute(_PLANS_BY_CODE, {"codes": sorted(set(codes)), "now": tx.now})
+    return {row.code: row for row in rows}
+
+
+def plans_page(tx: Transaction, *, limit: int, after: str | None) -> Sequence[Row[Any]]:
+    """Plans with their price of now, by code."""
+    return tx.connection.execute(_PLANS_PAGE, {"limit": limit, "after": after, "now": tx.now}).all()
+
+
+def write_plans(tx: Transaction, plans: Sequence[Mapping[str, Any]], prices: Sequence[Mapping[str, Any]]) -> None:
+    """Write new plans, each with its first price."""
+    insert_rows(tx, Plan, plans)
+    insert_rows(tx, PlanPrice, prices)
+
+
+def customers_by_ref(tx: Transaction, refs: Iterable[str]) -> Mapping[str, Row[Any]]:
+    """Customers by the merchant's own name for them."""
+    rows = tx.connection.execute(
+        text("SELECT id, customer_ref, name, email, tel FROM customer WHERE customer_ref = ANY(:refs)"),
+        {"refs": sorted(set(refs))},
+    )
+    return {row.customer_ref: row for row in rows}
+
+
+def keys_by_uid(tx: Transaction, uids: Iterable[str]) -> Mapping[str, Row[Any]]:
+    """Cards by their public name, each with whose it is."""
+    rows = tx.connection.execute(
+        text(
+            "SELECT k.id, k.customer_uid, k.revoked_at, c.customer_ref"
+            " FROM billing_key k JOIN customer c ON c.id = k.customer_id WHERE k.customer_uid = ANY(:uids)"
+        ),
+        {"uids": sorted(set(uids))},
+    )
+    return {row.customer_uid: row for row in rows}
+
+
+def subscriptions_by_id(tx: Transaction, ids: Iterable[Any]) -> Mapping[Any, Row[Any]]:
+    """Subscriptions with their card, and the first period that was not paid elsewhere."""
+    return {row.id: row for row in tx.connection.execute(_SUBSCRIPTIONS, {"ids": sorted(set(ids))})}
+
+
+def write_subscriptions(
+    tx: Transaction,
+    *,
+    customers: Sequence[Mapping[str, Any]],
+    contacts: Sequence[Mapping[str, Any]],
+    keys: Sequence[Mapping[str, Any]],
+    subscriptions: Sequence[Mapping[str, Any]],
+    skips: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write new customers, changed contact data, new cards and new subscriptions with the periods they skip."""
+    insert_rows(tx, Customer, customers)
+    update_rows(tx, Customer, sorted(contacts, key=lambda row: str(row["id"])))
+    insert_rows(tx, BillingKey, keys)
+    insert_rows(tx, Subscription, subscriptions)
+    insert_rows(tx, SkippedPeriod, skips)
