@@ -51,7 +51,7 @@ SCALED_FOR_SIMULATOR = TimeLimits(
     soft_limit_seconds=15,
     hard_limit_seconds=20,
     lease_seconds=8,
-    token_life_seconds=10,  # 8 and an extension of 2
+    token_life_seconds=10,  # 8 and an extension
     token_last_seconds=1,
     token_guard_seconds=2,
     longest_processing_seconds=2,
@@ -59,6 +59,9 @@ SCALED_FOR_SIMULATOR = TimeLimits(
     operator_deadline_seconds=120,
     tick_seconds=1,
 )
+
+#: The part of that token's life which asking in its last minute adds; the simulator is started with the same.
+SIMULATOR_TOKEN_EXTENSION_SECONDS = 2
 
 #: A live channel does not go below the production value of these: each shortening can charge twice.
 FLOORS_OF_A_LIVE_CHANNEL = (

@@ -21,7 +21,13 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import Misconfigured
-from domain.time_limits import TimeLimits, check_floors_of_a_live_channel, check_time_limits
+from domain.time_limits import (
+    SCALED_FOR_SIMULATOR,
+    SIMULATOR_TOKEN_EXTENSION_SECONDS,
+    TimeLimits,
+    check_floors_of_a_live_channel,
+    check_time_limits,
+)
 
 PREFIX = "JEONGGI_"
 
@@ -208,6 +214,16 @@ def load_settings(**overrides: object) -> Settings:
 def exported(limits: TimeLimits) -> dict[str, str]:
     """The environment variables that tell a child process these time limits."""
     return {PREFIX + field.name.upper(): f"{getattr(limits, field.name):g}" for field in fields(TimeLimits)}
+
+
+def simulator_flags() -> list[str]:
+    """The options that start the simulator with the tokens that ``SCALED_FOR_SIMULATOR`` reckons with."""
+    limits, extension = SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+    return [
+        *("--token-life-seconds", f"{limits.token_life_seconds - extension:g}"),
+        *("--token-extension-seconds", f"{extension:g}"),
+        *("--token-last-seconds", f"{limits.token_last_seconds:g}"),
+    ]
 
 
 def inherited_environment(**changes: str) -> dict[str, str]:
