@@ -9,11 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from billing.catch_up import postpone_second_charges
 from billing.record_outcome import record_outcomes
 from billing.report import Report
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
 from domain.identity import merchant_uid
+from domain.invoice import Purpose
 from domain.outcome import NotExecuted, NotExecutedReason
 from domain.states import advance
 from gateway.port import Batch, Charge
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from billing.ports import Ports
     from gateway.port import AccessToken
     from models.session import Transaction
+
+_log = structlog.get_logger("billing")
 
 #: The order's name at the gateway. Source: PortOne V1 API, ``name`` at most 40 characters.
 NAME_LENGTH = 40
@@ -73,7 +78,8 @@ def _claim(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
         raise
     except CommitInDoubt:
         return []  # `_claim_batch` has handed back what it may have claimed
-    except Exception:  # noqa: BLE001 - whatever one row did, the others must be charged
+    except Exception as error:  # noqa: BLE001 - whatever one row did, the others must be charged
+        _log.warning("claim.batch_failed", error=type(error).__name__)
         return _claim_one_by_one(ports, token, limit=limit)
 
 
@@ -112,7 +118,7 @@ class _Claimed:
         uid = row.merchant_uid or merchant_uid(
             namespace=ports.namespace,
             subscription_id=row.subscription_id,
-            purpose=row.purpose,
+            purpose=Purpose(row.purpose),
             ordinal=row.ordinal,
             attempt_no=attempt_no,
         )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from billing.calendars import calendar_of
 from domain.billing_period import CatchUp
 from domain.instants import ONE_DAY, civil_date, instant_of
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from billing.ports import Ports
     from models.session import Transaction
+
+_log = structlog.get_logger("billing")
 
 #: Subscriptions in one commit.
 BATCH: Final = 500
@@ -48,7 +52,8 @@ def open_due_periods(ports: Ports) -> Opened:
         return _open_batch(ports, limit=BATCH)
     except (DatabaseTrouble, CommitInDoubt):
         raise  # nobody's row is to blame, and the next tick finds what is still due
-    except Exception:  # noqa: BLE001 - whatever one row did, the others must be opened
+    except Exception as error:  # noqa: BLE001 - whatever one row did, the others must be opened
+        _log.warning("open.batch_failed", error=type(error).__name__)
         return _open_one_by_one(ports)
 
 

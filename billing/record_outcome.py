@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from billing.change_subscription import apply_requested_changes
 from billing.ending import Ending
 from billing.report import Recorded, Report
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from billing.ports import Ports
     from models.session import Transaction
+
+_log = structlog.get_logger("billing")
 
 _ATTEMPT_COLUMNS = (
     "id", "state", "decline_code", "unknown_reason", "raw_reason", "next_look_up_at", "operator_since",
@@ -50,7 +54,8 @@ def record_outcomes(ports: Ports, reports: Sequence[Report]) -> Recorded:
             recorded += _record(ports, group)
         except (DatabaseTrouble, CommitInDoubt):
             raise
-        except Exception:  # noqa: BLE001 - whatever one row did, the others' outcomes must be kept
+        except Exception as error:  # noqa: BLE001 - whatever one row did, the others' outcomes must be kept
+            _log.warning("record.batch_failed", error=type(error).__name__)
             recorded += _record_one_by_one(ports, group)
     return recorded
 

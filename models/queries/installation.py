@@ -133,6 +133,8 @@ def reserve_rate(tx: Transaction, *, wanted: int, per_second: int, window_second
     if row.halted_at is not None:
         return Grant(count=0, wait_seconds=0)
     begin = max(row.rate_used_until, tx.real)
+    if begin - tx.real > timedelta(seconds=window_seconds):
+        begin = tx.real  # no grant reaches beyond the window: the server's clock was set back
     wait_seconds = (begin - tx.real).total_seconds()
     count = min(wanted, int((window_seconds - wait_seconds) * per_second))
     if count <= 0:
@@ -149,10 +151,10 @@ def halt_channel(tx: Transaction, *, reason: str) -> bool:
     return bool(
         tx.connection.execute(
             text(
-                "UPDATE channel_state SET halted_at = clock_timestamp(), halt_reason = :reason"
+                "UPDATE channel_state SET halted_at = :real, halt_reason = :reason"
                 " WHERE name = :name AND halted_at IS NULL"
             ),
-            {"name": CHANNEL, "reason": reason},
+            {"name": CHANNEL, "reason": reason, "real": tx.real},
         ).rowcount
     )
 
@@ -182,14 +184,13 @@ def newest_token(tx: Transaction) -> TokenRow | None:
     """The token that dies last, by the gateway's own clock."""
     row = tx.connection.execute(
         text(
-            "SELECT digest, expires_at, extract(epoch FROM dies_at - clock_timestamp())::float AS seconds_left"
-            " FROM seen_token WHERE channel = :name ORDER BY expires_at DESC LIMIT 1"
+            "SELECT digest, expires_at, dies_at FROM seen_token WHERE channel = :name ORDER BY expires_at DESC LIMIT 1"
         ),
         {"name": CHANNEL},
     ).one_or_none()
     if row is None:
         return None
-    return TokenRow(digest=row.digest, expires_at=row.expires_at, seconds_left=row.seconds_left)
+    return TokenRow(digest=row.digest, expires_at=row.expires_at, seconds_left=(row.dies_at - tx.real).total_seconds())
 
 
 def note_token(tx: Transaction, *, digest: str, expires_at: int, seconds_left: float) -> None:
@@ -197,11 +198,17 @@ def note_token(tx: Transaction, *, digest: str, expires_at: int, seconds_left: f
     tx.connection.execute(
         text(
             "INSERT INTO seen_token (digest, channel, expires_at, first_seen_at, dies_at)"
-            " VALUES (:digest, :name, :expires_at, clock_timestamp(), clock_timestamp() + :left)"
+            " VALUES (:digest, :name, :expires_at, :real, :dies_at)"
             " ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, dies_at = excluded.dies_at"
             " WHERE seen_token.expires_at < excluded.expires_at"
         ),
-        {"name": CHANNEL, "digest": digest, "expires_at": expires_at, "left": timedelta(seconds=seconds_left)},
+        {
+            "name": CHANNEL,
+            "digest": digest,
+            "expires_at": expires_at,
+            "real": tx.real,
+            "dies_at": tx.real + timedelta(seconds=seconds_left),
+        },
     )
 
 
