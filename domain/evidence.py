@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from domain.outcome import (
     Approved,
-    Declined,
     DeclineCode,
+    Declined,
     NotExecuted,
     NotExecutedReason,
     Outcome,
@@ -20,7 +19,7 @@ from domain.outcome import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 
 class Source(StrEnum):

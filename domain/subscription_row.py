@@ -66,12 +66,25 @@ def read_row(fields: Mapping[str, str], *, line: int, default_timezone: str) -> 
         name=_text(values, "name", _NAME_LENGTH),
         email=_email(values["email"]),
         tel=_tel(values["tel"]),
-        customer_uid=_customer_uid(values["customer_uid"]),
+        customer_uid=read_customer_uid(values["customer_uid"]) if values["customer_uid"] else None,
         plan=_text(values, "plan", _REF_LENGTH),
         started_on=_date("started_on", values["started_on"]),
         timezone=timezone,
         paid_through=_date("paid_through", values["paid_through"]) if values.get("paid_through") else None,
     )
+
+
+def read_customer_uid(value: str) -> str:
+    """Check a card's public name.
+
+    Raises:
+        BadInput: The gateway would not take it; the sentence does not repeat it.
+    """
+    if not 1 <= len(value) <= CUSTOMER_UID_LENGTH:
+        raise BadInput(f"customer_uid has {len(value)} characters; 1 to {CUSTOMER_UID_LENGTH} are taken")
+    if not value.isprintable() or any(character.isspace() for character in value):
+        raise BadInput("customer_uid holds a space or a character that cannot be printed")
+    return value
 
 
 def refuse_far_dates(row: SubscriptionRow, *, today: date) -> None:
@@ -106,16 +119,6 @@ def _email(value: str) -> str:
 def _tel(value: str) -> str:
     if value and not _TEL.fullmatch(value):
         raise BadInput("tel is not a telephone number such as 010-1234-5678; correct it, or leave it empty")
-    return value
-
-
-def _customer_uid(value: str) -> str | None:
-    if not value:
-        return None
-    if len(value) > CUSTOMER_UID_LENGTH:
-        raise BadInput(f"customer_uid has {len(value)} characters; at most {CUSTOMER_UID_LENGTH} are taken")
-    if not value.isprintable() or any(character.isspace() for character in value):
-        raise BadInput("customer_uid holds a space or a character that cannot be printed")
     return value
 
 

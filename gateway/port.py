@@ -90,6 +90,7 @@ class Answer:
 class Finding:
     """What one look-up said about one ``merchant_uid``.
 
+    A failed record carries its ``decline_code``, read from ``fail_reason`` by the gateway's own map.
     ``records`` empty means the endpoint said, in its own envelope, that there is none (whole list read, all pages).
     A look-up that gave no answer raises instead: it is no evidence.
     """
