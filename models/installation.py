@@ -36,9 +36,9 @@ class Installation(Base):
 
 
 class BillingClock(Base):
-    """One row: billing time = ``origin`` + (real time - ``anchor``) * ``rate``. Rate 0 stands until it is stepped.
+    """One row: billing time = ``origin`` + (real time - ``anchor``) * ``rate``, and never later than ``stops_at``.
 
-    Monotone: a trigger refuses an update that would turn billing time back.
+    Rate 0 stands until it is stepped. Monotone: a trigger refuses an update that would turn billing time back.
     """
 
     __tablename__ = "billing_clock"
@@ -51,6 +51,7 @@ class BillingClock(Base):
     origin: Mapped[Instant]
     rate: Mapped[int] = mapped_column(Integer)  # billing seconds a real second
     anchor: Mapped[Instant]
+    stops_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_seen: Mapped[Instant]  # billing time that was last written down: where a restart goes on
 
 

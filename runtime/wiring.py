@@ -126,5 +126,7 @@ def gateway_config(settings: Settings) -> GatewayConfig:
         total_timeout_seconds=settings.gateway_total_timeout_seconds,
         lookup_read_timeout_seconds=settings.gateway_lookup_read_timeout_seconds,
         token_last_seconds=settings.token_last_seconds,
+        # The gateway tells whole seconds: room for one at least, on both sides of a token's last minute.
+        token_margin_seconds=max(1, settings.token_last_seconds / 6),
         token_min_life_seconds=settings.token_guard_seconds,
     )

@@ -35,6 +35,7 @@ def _tables_1() -> None:
         sa.Column("origin", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rate", sa.Integer(), nullable=False),
         sa.Column("anchor", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stops_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_seen", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_billing_clock_one_row")),
         sa.CheckConstraint("rate >= 0", name=op.f("ck_billing_clock_rate_not_negative")),
@@ -442,13 +443,13 @@ CREATE FUNCTION billing_now(OUT billing_at timestamptz, OUT real_at timestamptz,
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     real_at := clock_timestamp();
-    SELECT c.origin + (real_at - c.anchor) * c.rate, c.rate INTO billing_at, rate FROM billing_clock c;
+    SELECT least(c.origin + (real_at - c.anchor) * c.rate, c.stops_at), c.rate INTO billing_at, rate FROM billing_clock c;
 END $$;
 
 CREATE FUNCTION refuse_clock_going_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.last_seen < OLD.last_seen
-       OR NEW.origin + (clock_timestamp() - NEW.anchor) * NEW.rate < OLD.last_seen THEN
+       OR least(NEW.origin + (clock_timestamp() - NEW.anchor) * NEW.rate, NEW.stops_at) < OLD.last_seen THEN
         RAISE EXCEPTION 'billing time may not go back: it has been %', OLD.last_seen
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_clock_is_monotone';
     END IF;

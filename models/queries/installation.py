@@ -56,54 +56,52 @@ def own_namespace(tx: Transaction, namespace: str) -> None:
         )
 
 
-def start_clock(tx: Transaction, *, origin: datetime | None, rate: int) -> None:
-    """Let billing time run on: from ``origin`` at ``rate`` in a new database, else from where it stood.
+def start_clock(tx: Transaction, *, origin: datetime | None, rate: int, stops_at: datetime | None = None) -> None:
+    """Let billing time run: from ``origin`` at ``rate`` in a new installation, else on from where it stood.
 
     ``origin`` None is real time. Time during which the processes were stopped does not count on a mapped clock.
+    Billing time stands still at ``stops_at``.
 
     Raises:
         Misconfigured: Billing time has been later than what is asked for.
     """
     clock = tx.connection.execute(
         text(
-            "SELECT c.last_seen, c.origin = c.anchor AND c.rate = 1 AS is_real,"
+            "SELECT c.origin = c.anchor AND c.rate = 1 AND c.stops_at IS NULL AS is_real,"
             " NOT EXISTS (SELECT FROM plan) AS is_new,"
-            " (SELECT max(occurred_at) FROM (SELECT occurred_at FROM outbox_event ORDER BY id DESC LIMIT 1000) e)"
-            " AS last_event FROM billing_clock c FOR UPDATE OF c"
+            # What was written last may be later than the clock's own last note of itself.
+            " greatest(c.last_seen, (SELECT max(e.occurred_at) FROM"
+            "  (SELECT occurred_at FROM outbox_event ORDER BY id DESC LIMIT 1000) e)) AS stood_at"
+            " FROM billing_clock c FOR UPDATE OF c"
         )
     ).one()
-    if origin is None:
-        if clock.is_real:
-            return
-        start, stood = tx.real, max(clock.last_seen, clock.last_event or clock.last_seen)
-        if start < stood and not clock.is_new:
-            raise Misconfigured(
-                f"this database has lived on a mapped clock until {stood:%Y-%m-%d %H:%M} UTC and cannot go back to"
-                " real time; set JEONGGI_CLOCK again, or use another JEONGGI_STATE_DIR"
-            )
-    elif clock.is_new:
-        start = origin
-        # A new database was created on real time; nothing has been billed by it.
-        tx.connection.execute(text("DELETE FROM billing_clock"))
-        tx.connection.execute(
-            text(
-                "INSERT INTO billing_clock (id, origin, rate, anchor, last_seen)"
-                " VALUES (1, :start, :rate, clock_timestamp(), :start)"
-            ),
-            {"start": start, "rate": rate},
-        )
+    if origin is None and clock.is_real:
         return
+    if origin is None and tx.real < clock.stood_at and not clock.is_new:
+        raise Misconfigured(
+            f"this database has lived on a mapped clock until {clock.stood_at:%Y-%m-%d %H:%M} UTC and cannot go back to"
+            " real time; set JEONGGI_CLOCK again, or use another JEONGGI_STATE_DIR"
+        )
+    if origin is None:
+        start, anchor, rate = tx.real, tx.real, 1
+    elif clock.is_new:
+        start, anchor = origin, tx.real
     else:
-        start = max(clock.last_seen, clock.last_event or clock.last_seen)
-        if clock.is_real:
-            start = tx.now
-    tx.connection.execute(
-        text(
-            "UPDATE billing_clock SET origin = CAST(:start AS timestamptz), rate = :rate, last_seen = :start,"
-            " anchor = CASE WHEN :is_real THEN CAST(:start AS timestamptz) ELSE clock_timestamp() END"
-        ),
-        {"start": start, "rate": 1 if origin is None else rate, "is_real": origin is None},
-    )
+        start, anchor = (tx.now if clock.is_real else clock.stood_at), tx.real
+    if stops_at is not None and stops_at < start:
+        raise Misconfigured(
+            f"billing time is {start:%Y-%m-%d %H:%M} UTC already, later than {stops_at:%Y-%m-%d %H:%M} UTC, where it"
+            " should stop: give a later instant"
+        )
+    # A row of its own rather than an update: nothing was billed by a new installation, so its clock may go anywhere.
+    if clock.is_new:
+        tx.connection.execute(text("DELETE FROM billing_clock"))
+        statement = "INSERT INTO billing_clock (id, origin, rate, anchor, stops_at, last_seen)"
+        statement += " VALUES (1, :start, :rate, :anchor, :stops_at, :start)"
+    else:
+        statement = "UPDATE billing_clock SET origin = :start, rate = :rate, anchor = :anchor, stops_at = :stops_at,"
+        statement += " last_seen = :start"
+    tx.connection.execute(text(statement), {"start": start, "rate": rate, "anchor": anchor, "stops_at": stops_at})
 
 
 def note_clock(tx: Transaction) -> None:

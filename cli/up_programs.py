@@ -1,0 +1,183 @@
+"""The programs of one installation on one machine: what is started, in which order, with which environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cli.output import say
+from domain.time_limits import SCALED_FOR_SIMULATOR
+from models.migrate import upgrade_to_head
+from models.queries import installation
+from models.session import Database
+from runtime.embedded.leashed import free_port
+from runtime.embedded.servers import Engines
+from runtime.embedded.state_dir import StateDir, open_state_dir
+from runtime.processes import Program, Supervisor
+from runtime.settings import Settings, exported, inherited_environment, load_settings, simulator_flags
+from runtime.wiring import namespace_of
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from datetime import datetime
+    from pathlib import Path
+
+#: What the simulator is reached with; it guards nothing.
+_SIMULATOR_KEY: Final = "simulator"
+#: The simulator takes as much as one machine gives.
+_SIMULATOR_RATE: Final = 2000
+_CONCURRENT_RUNS: Final = 2  # charge runs in one worker
+_READY_SECONDS: Final = 60
+
+
+@dataclass(slots=True)
+class Installation:
+    """What ``up`` holds: settings, database, state folder, and the engines if they are embedded."""
+
+    settings: Settings
+    database: Database
+    state: StateDir
+    engines: Engines | None
+    is_stepped: bool
+    environment: dict[str, str] = field(repr=False, default_factory=dict)
+    simulator_ledger: Path | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the programs' logs."""
+        return self.state.logs
+
+    def revive_engines(self) -> None:
+        """Start an embedded engine again that died."""
+        if self.engines is not None:
+            self.engines.revive()
+
+    def start_programs(self, supervisor: Supervisor, *, workers: int, used_merchant_uid: str) -> None:
+        """Simulator first, if there is one, then who charges, then who sets the pace, then who shows it."""
+        self.environment = inherited_environment(JEONGGI_STATE_DIR=str(self.state.path))
+        if self.settings.clock is not None:
+            self.environment["JEONGGI_CLOCK"] = self.settings.clock
+        if self.settings.gateway_url is None:
+            self._start_simulator(supervisor, used_merchant_uid)
+        self.settings_of_children()
+        for number in range(1, workers + 1):
+            supervisor.start(self._worker(f"charge-{number}", queue="charge"))
+        supervisor.start(self._worker("pace", queue="pace"))
+        supervisor.start(self._celery("beat", "beat", "--loglevel", "WARNING"))
+        self._start_flower(supervisor)
+
+    def settings_of_children(self) -> Settings:
+        """What the children read, checked before any of them is started.
+
+        Raises:
+            Misconfigured: They would refuse to start.
+        """
+        names = {name.removeprefix("JEONGGI_").lower(): value for name, value in self.environment.items()}
+        known = {name: value for name, value in names.items() if name in Settings.model_fields}
+        return load_settings(**known)
+
+    def tell_urls(self) -> None:
+        """Where to look, until Ctrl-C."""
+        for name, url in self.urls.items():
+            say(f"{name:<22} {url}")
+        say(f"{'logs':<22} {self.logs}")
+        say("Ctrl-C stops everything, in order.")
+
+    def _start_simulator(self, supervisor: Supervisor, used_merchant_uid: str) -> None:
+        ports = self.state.remembered("simulator")
+        port, control = free_port(ports.get("port")), free_port(ports.get("control_port"))
+        self.state.remember("simulator", port=port, control_port=control)
+        self.simulator_ledger = self.state.path / "simulator.sqlite"
+        command = [sys.executable, "-m", "simulator", "--port", str(port), "--control-port", str(control)]
+        command += ["--ledger", str(self.simulator_ledger), "--used-merchant-uid", used_merchant_uid]
+        command += [
+            "--imp-key",
+            _SIMULATOR_KEY,
+            "--imp-secret",
+            _SIMULATOR_KEY,
+            "--issue-on-sight",
+            "--latency-ms",
+            "50",
+        ]
+        supervisor.start(
+            Program(name="simulator", command=[*command, *simulator_flags()], environment=inherited_environment())
+        )
+        heard = json.loads(supervisor.await_words("simulator", '"listening"', within_seconds=_READY_SECONDS))
+        url = f"http://127.0.0.1:{heard['port']}"
+        # What a person has set wins over what suits the simulator.
+        suited = {
+            **exported(SCALED_FOR_SIMULATOR),
+            "JEONGGI_GATEWAY_URL": url,
+            "JEONGGI_IMP_KEY": _SIMULATOR_KEY,
+            "JEONGGI_IMP_SECRET": _SIMULATOR_KEY,
+            "JEONGGI_NAMESPACE": namespace_of(self.settings),
+            "JEONGGI_TEST_CHANNEL": "true",
+            "JEONGGI_GATEWAY_RATE": str(_SIMULATOR_RATE),
+        }
+        self.environment = {**suited, **self.environment}
+        self.urls["simulator"] = url
+        self.urls["simulator's control"] = f"http://127.0.0.1:{heard['control_port']}"
+
+    def _worker(self, name: str, *, queue: str) -> Program:
+        options = ["-Q", queue, "-n", f"{name}@%h", "--concurrency", str(_CONCURRENT_RUNS), "--loglevel", "WARNING"]
+        return self._celery(name, "worker", *options, "--without-mingle", "--without-gossip")
+
+    def _start_flower(self, supervisor: Supervisor) -> None:
+        port = free_port(self.settings.flower_port)
+        password = self.settings.flower_password
+        secret = self.state.secret("flower") if password is None else password.get_secret_value()
+        environment = {
+            "FLOWER_ADDRESS": "127.0.0.1",
+            "FLOWER_PORT": str(port),
+            "FLOWER_BASIC_AUTH": f"{self.settings.flower_user}:{secret}",
+            "FLOWER_READ_ONLY": "true",
+        }
+        supervisor.start(self._celery("flower", "flower", "--logging=warning", **environment))
+        kept = "JEONGGI_FLOWER_PASSWORD" if password is not None else f"{self.state.path / 'embedded.json'}"
+        self.urls["Flower"] = f"http://127.0.0.1:{port} (user {self.settings.flower_user}, password in {kept})"
+
+    def _celery(self, name: str, *arguments: str, **environment: str) -> Program:
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", "celery", "-A", "worker", *arguments],
+            environment={**self.environment, **environment},
+            stop_seconds=self.settings.soft_limit_seconds,
+        )
+
+
+def open_installation(stack: ExitStack, settings: Settings, *, stops_at: datetime | None) -> Installation:
+    """Hold the state folder, start embedded engines unless there are others, migrate, set the clock.
+
+    Raises:
+        Misconfigured: Something of it cannot be used; the message says what and how to mend it.
+    """
+    state = stack.enter_context(open_state_dir(settings.state_dir))
+    engines = None
+    if settings.database_url is None:
+        engines = stack.enter_context(Engines(state, postgres_options={"max_connections": "200"}))
+        url = engines.urls.database_url
+    else:
+        url = settings.database_url.get_secret_value()
+    database = Database(url)
+    stack.callback(database.close)
+    database.check()
+    upgrade_to_head(url)
+    clock = settings.clock_setting
+    with database.transaction() as tx:
+        installation.own_namespace(tx, namespace_of(settings))
+        installation.start_clock(
+            tx,
+            origin=None if clock is None else clock.origin,
+            rate=0 if clock is None or clock.rate is None else clock.rate,
+            stops_at=stops_at,
+        )
+    return Installation(
+        settings=settings,
+        database=database,
+        state=state,
+        engines=engines,
+        is_stepped=clock is not None and clock.rate is None,
+    )

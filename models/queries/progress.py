@@ -1,0 +1,104 @@
+"""SQL of watching: what is due, in flight, decided; whether everything is at rest; what was paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import UNDECIDED
+from domain.subscription import BILLABLE
+from models.base import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+#: Nobody watches a longer queue more closely than "at least so many".
+COUNT_LIMIT: Final = 100_000
+
+_DUE_INVOICES: Final = (
+    "SELECT FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
+    " JOIN billing_key k ON k.id = s.billing_key_id"
+    " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
+    f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
+)
+_DUE_PERIODS: Final = (
+    f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"
+    " AND s.set_aside_reason IS NULL"
+)
+_UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UNDECIDED)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Counts at one instant. ``due`` counts what may be claimed now and periods to be opened, up to a bound."""
+
+    now: datetime
+    due: int
+    in_flight: int
+    unknown: int
+    paid: int
+    declined: int
+    before_operator: int
+    halted: str | None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is due and nothing is undecided, but for what an operator must decide."""
+        return self.due == 0 and self.in_flight == 0 and self.unknown == 0
+
+
+def last_event(tx: Transaction) -> int:
+    """The newest event's id; 0 if there is none."""
+    return int(tx.connection.execute(text("SELECT coalesce(max(id), 0) FROM outbox_event")).scalar_one())
+
+
+def progress(tx: Transaction, *, since_event: int) -> Progress:
+    """How far the work is; paid and declined are counted since an event."""
+    row = tx.connection.execute(
+        text(
+            f"SELECT (SELECT count(*) FROM ({_DUE_INVOICES} LIMIT :limit) a)"
+            f" + (SELECT count(*) FROM ({_DUE_PERIODS} LIMIT :limit) b) AS due,"
+            f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'in_flight' LIMIT :limit) c) AS in_flight,"
+            f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'unknown' AND a.operator_since IS NULL LIMIT :limit)"
+            "  d) AS unknown,"
+            " (SELECT count(*) FROM charge_attempt a WHERE a.operator_since IS NOT NULL) AS before_operator,"
+            " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'invoice.paid') AS paid,"
+            " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'attempt.declined') AS declined,"
+            " (SELECT halt_reason FROM channel_state LIMIT 1) AS halted"
+        ),
+        {"now": tx.now, "limit": COUNT_LIMIT, "since": since_event},
+    ).one()
+    return Progress(
+        now=tx.now,
+        due=row.due,
+        in_flight=row.in_flight,
+        unknown=row.unknown,
+        paid=row.paid,
+        declined=row.declined,
+        before_operator=row.before_operator,
+        halted=row.halted,
+    )
+
+
+def list_payments(tx: Transaction) -> Sequence[Row[Any]]:
+    """Every payment that is written down: what the ledger's side is compared with."""
+    return tx.connection.execute(
+        text(
+            "SELECT p.imp_uid, p.amount, p.cancelled_amount, p.counts, a.merchant_uid FROM payment p"
+            " JOIN charge_attempt a ON a.id = p.attempt_id ORDER BY p.imp_uid"
+        )
+    ).all()
+
+
+def count_by_state(tx: Transaction) -> Sequence[Row[Any]]:
+    """Invoices by state: how many, and how many won."""
+    return tx.connection.execute(
+        text("SELECT state, count(*) AS number, sum(amount)::bigint AS won FROM invoice GROUP BY state ORDER BY state")
+    ).all()
