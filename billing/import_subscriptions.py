@@ -36,15 +36,13 @@ CHUNK: Final = 1_000
 class Import:
     """What is to be imported, under which terms, and who is told on the way.
 
-    ``lines`` gives the file's lines from its beginning, each time it is called; ``refused`` is told every refused row
-    once; ``seen`` how many rows were done since it was told last.
+    ``lines`` gives the file's lines from its beginning, each time it is called; ``refused`` is told every refused row.
     """
 
     lines: Callable[[], Iterable[bytes]]
     default_timezone: str
     terms: Terms
     refused: Callable[[Refused], None]
-    seen: Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +106,6 @@ def _walk(wanted: Import, take: _Take, tally: Tally) -> Survey:
             refused.extend(admitted.refused)
         for row in sorted(refused, key=lambda row: row.line):
             wanted.refused(row)
-        wanted.seen(len(batch))
     return Survey(tally=tally, ignored_columns=file.ignored_columns)
 
 

@@ -161,14 +161,17 @@ ATTENTION: Final[Mapping[str, str]] = {
 }
 
 
-def found(tx: Transaction, statement: str, *, leeway: timedelta) -> Sequence[Row[Any]]:
-    """The first rows that an invariant's statement finds. ``leeway`` is real time."""
+def found(tx: Transaction, statement: str, *, leeway: timedelta) -> list[tuple[str, str]]:
+    """The first that an invariant's statement finds: whose, and what is wrong. ``leeway`` is real time."""
     parameters = {
         "slow_now": tx.now - leeway * max(1, tx.moment.rate),
         "slow_real": tx.real - leeway,
     }
     named = {name: value for name, value in parameters.items() if f":{name}" in statement}
-    return tx.connection.execute(text(f"{statement} LIMIT {TOLD}"), named).all()
+    rows = tx.connection.execute(
+        text(f"SELECT f.subject, f.told FROM ({statement} LIMIT {TOLD}) f(subject, told)"), named
+    )
+    return [(str(row.subject), str(row.told)) for row in rows]
 
 
 def standing_subscriptions(tx: Transaction) -> Iterator[Row[Any]]:
@@ -207,6 +210,11 @@ def payments_before(tx: Transaction, before: UUID) -> Iterator[Row[Any]]:
         " WHERE p.id > :after AND p.id < :before ORDER BY p.id LIMIT :limit",
         before=before,
     )
+
+
+def id_bound(tx: Transaction) -> UUID:
+    """An id that is greater than those made before this moment: ids begin with their milliseconds (RFC 9562)."""
+    return UUID(int=int(tx.real.timestamp() * 1000) << 80)
 
 
 def first_send_at(tx: Transaction) -> datetime | None:

@@ -1,0 +1,171 @@
+"""The command that looks at everything an installation rests on: each line ok, or a problem and its mend."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+import typer
+from rich.console import Console
+
+from billing.token_in_hand import token_in_hand
+from cli.options import AsJson
+from cli.output import say_json
+from domain.errors import BillingError, Misconfigured
+from domain.instants import zone
+from models.migrate import is_at_head
+from models.queries import listing
+from models.session import Database
+from runtime.settings import Settings, load_settings
+from runtime.wiring import namespace_of, open_ports, server_urls
+
+#: Free space below which the databases may stop.
+_LEAST_MEGABYTES = 500
+_NO_EVICTION = "noeviction"
+_REDIS_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that was looked at; ``told`` is what was found, or the problem with its mend."""
+
+    name: str
+    ok: bool
+    told: str
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at settings, database, broker, gateway, zones and disk; exit code 1 if something is wrong."""
+    lines = look()
+    if as_json:
+        say_json({"ok": all(line.ok for line in lines), "checks": [asdict(line) for line in lines]})
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for line in lines:
+            mark = "[green]ok[/]     " if line.ok else "[red]problem[/]"
+            console.print(f"{mark} {line.name}: ", end="")
+            console.print(line.told, markup=False)
+    if not all(line.ok for line in lines):
+        raise typer.Exit(1)
+
+
+def look() -> list[Line]:
+    """Look at everything; what one problem hides is left out."""
+    lines: list[Line] = []
+    settings: list[Settings] = []
+
+    def read_settings() -> str:
+        settings.append(load_settings())
+        return "read, and the time limits stand in order"
+
+    lines.append(_looked("settings", read_settings))
+    if not settings:
+        return lines
+    found = settings[0]
+    lines.append(_looked("time zones", lambda: f"{zone(found.timezone.key).key} and its kind are known"))
+    lines.append(_looked("disk", lambda: _disk(found)))
+    lines.append(_looked("servers", lambda: _servers(found)))
+    if lines[-1].ok:
+        lines.append(_looked("database", lambda: _database(found)))
+        lines.append(_looked("redis", lambda: _redis(found)))
+    lines.append(_looked("gateway", lambda: _gateway(found)))
+    return lines
+
+
+def _looked(name: str, look_at: Callable[[], str]) -> Line:
+    try:
+        return Line(name=name, ok=True, told=look_at())
+    except BillingError as error:
+        return Line(name=name, ok=False, told=str(error))
+    except Exception as error:  # noqa: BLE001 - a problem is what is looked for; its text may hold an address's password
+        return Line(name=name, ok=False, told=f"it could not be looked at: {type(error).__name__}")
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.state_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free // 1_000_000
+    if free < _LEAST_MEGABYTES:
+        raise Misconfigured(
+            f"{folder} has {free:,} MB left, less than {_LEAST_MEGABYTES}: free some space, or set JEONGGI_STATE_DIR"
+        )
+    return f"{free:,} MB free for {settings.state_dir}"
+
+
+def _servers(settings: Settings) -> str:
+    server_urls(settings)
+    return "your own, by their addresses" if settings.database_url else f"embedded, in {settings.state_dir}"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    database = Database(server_urls(settings).database_url, pool_size=1)
+    try:
+        database.check()
+        yield database
+    finally:
+        database.close()
+
+
+def _database(settings: Settings) -> str:
+    with _opened(settings) as database:
+        if not is_at_head(server_urls(settings).database_url):
+            raise Misconfigured("it is not at the newest schema: run `jeonggi migrate`")
+        with database.reading() as tx:
+            facts: Any = listing.database_facts(tx)
+            halted = listing.channel(tx).halt_reason
+    wanted = namespace_of(settings)
+    if facts.namespace not in {None, wanted}:
+        raise Misconfigured(
+            f"it belongs to the installation {facts.namespace!r}, not to {wanted!r}: set"
+            f" JEONGGI_NAMESPACE={facts.namespace}, or use a database of its own"
+        )
+    if "off" in {facts.fsync, facts.synchronous_commit} and settings.channel_is_live:
+        raise Misconfigured(
+            "fsync or synchronous_commit is off: a crash may lose a committed attempt, and charge it twice; switch both"
+            " on"
+        )
+    if halted is not None:
+        raise Misconfigured(f"the channel is halted ({halted}): see to it, then `jeonggi channel resume`")
+    return f"PostgreSQL {facts.version}, at the newest schema, installation {facts.namespace or wanted}"
+
+
+def _redis(settings: Settings) -> str:
+    url = server_urls(settings).redis_url
+    port = urlsplit(url).port
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, decode_responses=True
+        ) as client:
+            client.ping()
+            told: dict[str, Any] = dict(client.info("memory")) | dict(client.info("persistence"))
+            version = dict(client.info("server")).get("redis_version")
+    except redis.AuthenticationError:
+        raise Misconfigured("it refuses the password: correct JEONGGI_REDIS_URL") from None
+    except redis.RedisError as error:
+        raise Misconfigured(
+            f"it does not answer on port {port} ({type(error).__name__}): start it, or correct JEONGGI_REDIS_URL"
+        ) from None
+    policy = told.get("maxmemory_policy", "unknown")
+    if policy != _NO_EVICTION:
+        raise Misconfigured(f"maxmemory-policy is {policy}: set noeviction, or bells are dropped when memory is full")
+    persistence = "on" if told.get("aof_enabled") else "off (bells ring again by themselves)"
+    return f"version {version}, {_NO_EVICTION}, appendonly {persistence}"
+
+
+def _gateway(settings: Settings) -> str:
+    if settings.gateway_url is None:
+        return "none is set: nothing can be charged but by `jeonggi up`, with its simulator"
+    ports = open_ports(settings)
+    try:
+        token = token_in_hand(ports)
+        left = token.dies_at_boottime - ports.boottime()
+    finally:
+        ports.gateway.close()
+        ports.database.close()
+    kind = "live: real money moves" if settings.channel_is_live else "no real money moves"
+    return f"{settings.gateway_url} takes our keys; the token lives {left:.0f} more seconds; {kind}"

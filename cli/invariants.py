@@ -1,0 +1,46 @@
+"""Commands about what must hold."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from billing.check_invariants import Broken, check_invariants
+from cli.opening import opened_ports, opened_ports_with_gateway
+from cli.options import AsJson
+from cli.output import say, say_json, show_table
+
+app = typer.Typer(no_args_is_help=True, help="What must hold, always.")
+
+
+@app.callback()
+def _group() -> None:
+    """What must hold, always."""
+
+
+@app.command()
+def check(
+    gateway: Annotated[bool, typer.Option("--gateway", help="Compare with the gateway's own list, both ways.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for anything that is not as it must be; exit code 1 if there is."""
+    opened = opened_ports_with_gateway if gateway else opened_ports
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    with opened() as (settings, ports), console.status("looking") as status:
+        attention: list[Broken] = []
+        broken = check_invariants(ports, gateway=gateway, progress=status.update, attention=attention.append)
+    if as_json:
+        say_json({"broken": [asdict(each) for each in broken], "attention": [asdict(each) for each in attention]})
+    else:
+        for title, some in (("broken", broken), ("needs a person", attention)):
+            if some:
+                show_table(
+                    (title, "of", "told"),
+                    [(each.invariant, each.subject, each.told) for each in some],
+                    settings.timezone,
+                )
+        say(f"{len(broken):,} broken, {len(attention):,} to be looked at by a person")
+    if broken:
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""The ``jeonggi`` command: one noun, one verb; errors are one sentence with their mend."""
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+from cli import attempt, channel, invariants, invoice, plan, subscription
+from cli.doctor import doctor
+from cli.options import AsJson
+from cli.output import say, say_json, warn
+from cli.up import up
+from domain.errors import BadInput, BillingError, Misconfigured
+from models.migrate import upgrade_to_head
+from models.session import Database
+from runtime.settings import load_settings
+from runtime.wiring import server_urls
+
+app = typer.Typer(
+    name="jeonggi",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Recurring billing: every billing period is charged once.",
+)
+for _noun in (plan, subscription, invoice, attempt, channel, invariants):
+    app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
+app.command()(doctor)
+app.command()(up)
+
+
+@app.command()
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database to the newest schema; safe to run again."""
+    url = server_urls(load_settings()).database_url
+    database = Database(url, pool_size=1)
+    try:
+        database.check()
+    finally:
+        database.close()
+    upgrade_to_head(url)
+    if as_json:
+        say_json({"at_head": True})
+    else:
+        say("the database is at the newest schema")
+
+
+@app.command("version")
+def version_(as_json: AsJson = False) -> None:
+    """Show which version this is."""
+    try:
+        found = version("jeonggi")
+    except PackageNotFoundError:
+        found = "unknown"
+    if as_json:
+        say_json({"version": found})
+    else:
+        say(found)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; gives its exit code: 0 done, 1 not done, 2 cannot be done with what was given."""
+    as_json = "--json" in arguments
+    try:
+        app(args=list(arguments), prog_name="jeonggi")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BillingError as error:
+        _tell(error.code, str(error), as_json=as_json)
+        return 2 if isinstance(error, BadInput | Misconfigured) else 1
+    except BrokenPipeError:
+        return 1  # whoever read us has seen enough
+    except Exception as error:  # noqa: BLE001 - the last door: nobody is shown a traceback
+        _tell("unexpected", f"something unexpected happened ({type(error).__name__}); {_kept(error)}", as_json=as_json)
+        return 1
+    return 0
+
+
+def _tell(code: str, message: str, *, as_json: bool) -> None:
+    warn(message)
+    if as_json:
+        say(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
+
+
+def _kept(error: BaseException) -> str:
+    """Keep where it happened; messages are left out, for they may hold rows and addresses."""
+    frames: list[str] = []
+    each: BaseException | None = error
+    while each is not None:
+        frames += [f"{type(each).__module__}.{type(each).__name__}\n", *traceback.format_tb(each.__traceback__)]
+        each = each.__cause__ or each.__context__
+    try:
+        file = load_settings().state_dir.absolute() / "logs" / "cli.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.writelines([*frames, "\n"])
+    except (BillingError, OSError):
+        return "where: " + frames[-1].strip().splitlines()[0].strip()
+    return f"{file} tells where"

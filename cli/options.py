@@ -1,0 +1,44 @@
+"""Options that many commands share, and who the person is."""
+
+import os
+import pwd
+from typing import Annotated
+
+import typer
+
+from billing.change_subscription import By
+from domain.errors import BadInput
+from models.queries.listing import PAGE
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON document.")]
+Actor = Annotated[str | None, typer.Option(help="Who asks, for the audit; unless given, the system's user name.")]
+Reason = Annotated[str, typer.Option(help="Why, for the audit.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
+SetAside = Annotated[bool, typer.Option("--set-aside", help="Only what an error took out of the way.")]
+Limit = Annotated[int, typer.Option(min=1, max=PAGE, help="Rows at most.")]
+After = Annotated[str | None, typer.Option(help="The last id of the page before.")]
+
+_LONGEST = 500
+
+
+def by(actor: str | None, reason: str) -> By:
+    """Who asks, and why.
+
+    Raises:
+        BadInput: One of them is empty or cannot be printed.
+    """
+    return By(actor=_told("--actor", actor if actor is not None else _user()), reason=_told("--reason", reason))
+
+
+def _told(option: str, text: str) -> str:
+    text = text.strip()
+    if not text or len(text) > _LONGEST or not text.isprintable():
+        raise BadInput(f"{option} cannot be used; give 1 to {_LONGEST} printable characters")
+    return text
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"

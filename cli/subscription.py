@@ -1,0 +1,179 @@
+"""Commands about subscriptions."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from billing import change_subscription
+from billing.change_subscription import Made
+from cli import subscription_import
+from cli.opening import opened_database, opened_ports
+from cli.options import Actor, After, AsJson, Limit, Reason, SetAside, by
+from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table
+from domain.subscription import SubscriptionState
+from domain.subscription_row import read_customer_uid
+from models.queries import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from billing.change_subscription import By
+    from billing.ports import Ports
+
+app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what, how often.")
+app.command("import")(subscription_import.import_)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Whole, or its first eight hex digits or more.")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[SubscriptionState | None, typer.Option(help="Only those in this state.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only this customer_ref's.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Only this plan code's.")] = None,
+    set_aside: SetAside = False,
+    limit: Limit = 100,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show subscriptions, a page at a time."""
+    with opened_database() as (settings, database), database.reading() as tx:
+        rows = listing.list_subscriptions(
+            tx,
+            state=state,
+            customer_ref=customer,
+            plan=plan,
+            set_aside=set_aside,
+            limit=limit,
+            after=listing.find_id(tx, "subscription", after) if after else None,
+        )
+    if as_json:
+        say_json([as_dict(row, without=("name",)) for row in rows])
+        return
+    show_table(
+        ("id", "customer", "plan", "won", "state", "card", "next billing", "set aside"),
+        [
+            (
+                row.id,
+                row.customer_ref,
+                row.plan,
+                row.amount,
+                row.state,
+                masked_uid(row.customer_uid),
+                row.next_billing_at,
+                row.set_aside_reason,
+            )
+            for row in rows
+        ],
+        settings.timezone,
+    )
+
+
+@app.command()
+def show(subscription: Id, as_json: AsJson = False) -> None:
+    """Show one subscription: its invoices, what it skips, what happened."""
+    with opened_database() as (settings, database), database.reading() as tx:
+        subscription_id = listing.find_id(tx, "subscription", subscription)
+        row = listing.subscription(tx, subscription_id)
+        skips = listing.skips_of(tx, subscription_id)
+        events = listing.events_of(tx, subscription_id=subscription_id)
+        audits = listing.audits_of(tx, subscription_id)
+        invoices = listing.list_invoices(
+            tx,
+            state=None,
+            subscription_id=subscription_id,
+            due=False,
+            set_aside=False,
+            limit=listing.DETAILS,
+            after=None,
+        )
+    if as_json:
+        say_json(
+            {
+                **as_dict(row),
+                "invoices": [as_dict(each) for each in invoices],
+                "skipped_periods": [as_dict(each) for each in skips],
+                "events": [as_dict(each) for each in events],
+                "audit": [as_dict(each) for each in audits],
+            }
+        )
+        return
+    zone = settings.timezone
+    facts: dict[str, object] = {
+        "customer": f"{row.customer_ref} {row.name} {masked_email(row.email)} {masked_tel(row.tel)}",
+        "plan": f"{row.plan}, {row.amount:,} won, {row.every or row.cron}",
+        "state": f"{row.state} {row.ended_reason or ''}".strip(),
+        "card": masked_uid(row.customer_uid),
+        "started on": f"{row.started_on} {row.timezone}",
+        "last period": row.ordinal,
+        "next billing": row.next_billing_at,
+        "waits for an outcome": row.requested_change,
+        "set aside": row.set_aside_reason,
+    }
+    show_table(("subscription", str(row.id)), facts.items(), zone)
+    show_table(
+        ("invoice", "period", "from", "won", "state", "attempts", "next attempt"),
+        [(i.id, i.ordinal, i.period_start, i.amount, i.state, i.attempt_count, i.next_attempt_at) for i in invoices],
+        zone,
+    )
+    show_table(("skipped from", "to", "because"), skips, zone)
+    show_table(
+        ("at", "what happened", "incident"), [(each.occurred_at, each.kind, each.is_incident) for each in events], zone
+    )
+    show_table(("at", "who", "did", "because"), audits, zone)
+
+
+@app.command()
+def pause(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Bill nothing until it is resumed."""
+    _change(subscription, by(actor, reason), change_subscription.pause, "paused", as_json=as_json)
+
+
+@app.command()
+def cancel(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+    """End it; what is owed and was not charged is void."""
+    _change(subscription, by(actor, reason), change_subscription.cancel, "cancelled", as_json=as_json)
+
+
+@app.command()
+def resume(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Bill again; the running period is due, and what ended during the pause as the plan's catch_up says."""
+
+    def resumed(ports: "Ports", subscription_id: "UUID", *, by: "By") -> Made:
+        change_subscription.resume(ports, subscription_id, by=by)
+        return Made.AT_ONCE
+
+    _change(subscription, by(actor, reason), resumed, "resumed", as_json=as_json)
+
+
+@app.command("change-card")
+def change_card(
+    subscription: Id,
+    customer_uid: Annotated[str, typer.Argument(metavar="CUSTOMER_UID", help="The card's public name.")],
+    reason: Reason,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Charge another card of the same customer from now on; what is past due is due at once."""
+    uid = read_customer_uid(customer_uid.strip())
+
+    def changed(ports: "Ports", subscription_id: "UUID", *, by: "By") -> Made:
+        return change_subscription.change_card(ports, subscription_id, customer_uid=uid, by=by)
+
+    _change(subscription, by(actor, reason), changed, "given another card", as_json=as_json)
+
+
+def _change(given: str, who: "By", change: "Callable[..., Made]", done: str, *, as_json: bool) -> None:
+    with opened_ports() as (_, ports):
+        with ports.database.reading() as tx:
+            subscription_id = listing.find_id(tx, "subscription", given)
+        made = change(ports, subscription_id, by=who)
+        with ports.database.reading() as tx:
+            row: Any = listing.subscription(tx, subscription_id)
+    if as_json:
+        say_json({**as_dict(row, without=("name",)), "made": made})
+    elif made is Made.AT_ONCE:
+        say(f"subscription {row.id} is {done}: {row.state}")
+    else:
+        say(f"subscription {row.id} will be {done} once the outcome of its charge is known")

@@ -1,0 +1,194 @@
+"""The command that imports subscriptions: what it would make due first, then the writing."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from billing.admit_subscriptions import Tally, Terms
+from billing.import_subscriptions import Import, Survey, import_subscriptions, survey_subscriptions
+from cli.opening import opened_database
+from cli.options import Actor, AsJson, DryRun, by
+from cli.output import say, say_json, warn
+from domain.errors import BadInput
+from domain.subscription_file import LONGEST_LINE, Refused
+from runtime.wiring import namespace_of
+
+#: Refused rows that a JSON answer lists; their number is told whole.
+_LISTED = 1_000
+
+File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a header.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse all rows if one is refused.")]
+Update = Annotated[bool, typer.Option("--update", help="Let name, email and tel of known customers change.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before money falls due.")]
+
+
+def import_(
+    file: File,
+    dry_run: DryRun = False,
+    strict: Strict = False,
+    update: Update = False,
+    yes: Yes = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the subscriptions of a file; bad rows are refused by line, good ones are kept."""
+    who = by(actor, f"import of {file.name}")
+    refusals = _Refusals(as_json=as_json)
+    with _opened(file) as stream, opened_database() as (settings, database), _progress(as_json=as_json) as progress:
+        size = os.fstat(stream.fileno()).st_size
+
+        def wanted(step: str) -> Import:
+            return Import(
+                lines=lambda: _lines(stream, progress(step, size)),
+                default_timezone=settings.timezone.key,
+                terms=Terms(namespace=namespace_of(settings), max_behind=settings.max_periods_behind, update=update),
+                refused=refusals,
+            )
+
+        survey = survey_subscriptions(database, wanted("checking"))
+        is_refused = strict and refusals.count > 0
+        is_written = not dry_run and not is_refused
+        if is_written:
+            if not as_json:
+                _tell(file, survey, is_written=False)
+            if not yes and not as_json and _asks() and _is_money_due(survey.tally):
+                progress.stop()
+                typer.confirm("Go on?", abort=True, err=True)
+            survey = import_subscriptions(database, wanted("writing"), by=who, file_name=file.name)
+    if as_json:
+        say_json({**_document(survey), **refusals.document(), "written": is_written})
+    else:
+        _tell(file, survey, is_written=is_written)
+    if is_refused and not dry_run:
+        warn(f"--strict: nothing was written, for {refusals.count:,} rows are refused")
+    if refusals.count:
+        raise typer.Exit(1)
+
+
+class _Refusals:
+    """Tells each refused row once, however often the file is read."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._lines: set[int] = set()
+        self._listed: list[Refused] = []
+
+    def __call__(self, refused: Refused) -> None:
+        if refused.line in self._lines:
+            return
+        self._lines.add(refused.line)
+        if len(self._listed) < _LISTED:
+            self._listed.append(refused)
+        if not self._as_json:
+            warn(f"line {refused.line}: {refused.reason}")
+
+    @property
+    def count(self) -> int:
+        return len(self._lines)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "refused_count": self.count,
+            "refused": [{"line": refused.line, "reason": refused.reason} for refused in self._listed],
+        }
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {(error.strerror or 'no such file').lower()}") from error
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise BadInput(f"{file} is not an ordinary file; it is read twice, so save it first")
+        yield stream
+
+
+def _lines(stream: BinaryIO, done: Callable[[int], None]) -> Iterator[bytes]:
+    stream.seek(0)
+    while line := stream.readline(LONGEST_LINE + 1):
+        done(len(line))
+        yield line
+
+
+class _Bar:
+    """A bar on a terminal; nowhere else anything."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=as_json or not console.is_terminal,
+        )
+
+    def __call__(self, step: str, size: int) -> Callable[[int], None]:
+        task = self._progress.add_task(step, total=size)
+        self._progress.start()
+        return lambda count: self._progress.advance(task, count)
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+
+@contextmanager
+def _progress(*, as_json: bool) -> Iterator[_Bar]:
+    bar = _Bar(as_json=as_json)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _is_money_due(tally: Tally) -> bool:
+    return tally.due_count + tally.spread_count > 0
+
+
+def _tell(file: Path, survey: Survey, *, is_written: bool) -> None:
+    tally, rows = survey.tally, survey.tally.rows
+    made, due = ("new", "due at once") if is_written else ("would be new", "would be due at once")
+    say(
+        f"{file}: {rows.total():,} rows: {rows['created']:,} {made}, {rows['unchanged']:,} stand as they are,"
+        f" {rows['updated']:,} with changed contact data, {rows['refused']:,} refused"
+    )
+    say(f"{due}: {tally.due_count:,} charges, {tally.due_won:,} won")
+    if tally.spread_count:
+        say(
+            f"spread over the next days, at most one a customer and day: {tally.spread_count:,} charges,"
+            f" {tally.spread_won:,} won"
+        )
+    for reason, count in sorted(tally.skipped.items()):
+        say(f"never charged ({reason.replace('_', ' ')}): {count:,} periods")
+    if tally.pending:
+        say(f"waiting for a card: {tally.pending:,} subscriptions")
+    if survey.ignored_columns:
+        say(f"columns that are not read: {', '.join(survey.ignored_columns)}")
+
+
+def _document(survey: Survey) -> dict[str, Any]:
+    tally = survey.tally
+    return {
+        "rows": {name: tally.rows[name] for name in ("created", "unchanged", "updated", "refused")},
+        "due_at_once": {"charges": tally.due_count, "won": tally.due_won},
+        "spread": {"charges": tally.spread_count, "won": tally.spread_won},
+        "skipped_periods": dict(tally.skipped),
+        "waiting_for_a_card": tally.pending,
+        "ignored_columns": survey.ignored_columns,
+    }
