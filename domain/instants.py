@@ -10,6 +10,9 @@ from domain.errors import BadInput, NaiveInstant
 
 ONE_DAY = timedelta(days=1)
 
+#: Files that a host may keep among its zones: no zones of the world, and not the same on the next host.
+_OF_THE_HOST = ("localtime", "posixrules")
+
 
 def require_utc(instant: datetime) -> datetime:
     """Give the same instant in UTC.
@@ -29,12 +32,13 @@ def zone(name: str) -> ZoneInfo:
     Raises:
         BadInput: There is none of that name.
     """
+    unknown = BadInput(f"timezone {name!r} is unknown; use an IANA name such as Asia/Seoul or America/New_York")
+    if name in _OF_THE_HOST or name.startswith(("posix/", "right/")):
+        raise unknown
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInput(
-            f"timezone {name!r} is unknown; use an IANA name such as Asia/Seoul or America/New_York"
-        ) from error
+        raise unknown from error
 
 
 def instant_of(day: date, at: time, zone_name: str) -> datetime:

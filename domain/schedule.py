@@ -27,7 +27,12 @@ BILLING_TIME: Final = time(10, 0)
 MAX_ORDINAL: Final = 100_000
 
 _EVERY: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3}) (?P<unit>day|week|month|year)s?")
+_LONGEST_YEARS: Final = 100
 _CRON_FIELDS: Final = 5
+#: croniter draws R (and hashes H) anew in every process: period k would not be the same twice. Not in MAR, FRI, THU.
+_CHANCE: Final = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")
+#: croniter reads 5-5 as "all", not as "5".
+_SPAN_OF_ONE: Final = re.compile(r"(?<![A-Za-z0-9])0*([A-Za-z0-9]+)-0*\1(?![A-Za-z0-9])", re.IGNORECASE)
 _MONTHS_REVIEWED: Final = 48  # one whole leap cycle
 _DATES_SHOWN: Final = 24
 
@@ -39,6 +44,10 @@ class Unit(StrEnum):
     WEEK = "week"
     MONTH = "month"
     YEAR = "year"
+
+
+#: How many of a unit make a year at least.
+_A_YEAR: Final = {Unit.DAY: 365, Unit.WEEK: 52, Unit.MONTH: 12, Unit.YEAR: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,10 @@ def parse_every(text: str) -> Every:
     match = _EVERY.fullmatch(" ".join(text.split()).lower())
     if match is None:
         raise BadInput(f"every = {text!r} is not an interval; write a whole number and day, week, month or year")
-    return Every(int(match["count"]), Unit(match["unit"]))
+    every = Every(int(match["count"]), Unit(match["unit"]))
+    if every.count > _LONGEST_YEARS * _A_YEAR[every.unit]:
+        raise BadInput(f"every = {text!r} is longer than {_LONGEST_YEARS} years; check the unit")
+    return every
 
 
 def parse_cron(text: str) -> Cron:
@@ -121,8 +133,10 @@ def parse_cron(text: str) -> Cron:
         raise BadInput(
             f"cron = {text!r} has {len(fields)} fields; write five: minute hour day-of-month month day-of-week"
         )
-    if re.search(r"[HhRr](?=[\s,/(*]|$)|\?", " ".join(fields[:3])):
+    if _CHANCE.search(expression) or "?" in "".join(fields[:3]):
         raise BadInput(f"cron = {text!r} leaves a field to chance; a billing date must be written out")
+    if span := _SPAN_OF_ONE.search(expression):
+        raise BadInput(f"cron = {text!r}: {span[0]} names one value; write {span[1]}")
     try:
         expanded, _ = croniter.expand(expression)
         if len(expanded[0]) != 1 or len(expanded[1]) != 1 or "*" in (expanded[0][0], expanded[1][0]):
@@ -139,9 +153,11 @@ def review_cron(cron: Cron, *, today: date) -> CronReview:
     dates = tuple(itertools.islice(_walk(cron.expression, begin), _DATES_SHOWN))
     warnings = []
     _, _, day_of_month, month, day_of_week = cron.expression.split(" ")
-    if month == "*" and (skipped := _skipped_months(cron, begin)):
+    if skipped := _skipped_months(cron, begin):
+        named = "" if month == "*" else f" (of those that {month!r} names)"
         warnings.append(
-            f"{skipped} of the next {_MONTHS_REVIEWED} months have no billing date: a month without the day is skipped"
+            f"{skipped} of the next {_MONTHS_REVIEWED} months{named} have no billing date: a month without the day is"
+            " skipped"
             ' (day L is the last of the month; every = "1 month" bills every month)'
         )
     if day_of_month != "*" and day_of_week != "*":
@@ -212,7 +228,10 @@ def _fires(expression: str, started_on: date) -> _Fires:
 
 def _skipped_months(cron: Cron, begin: datetime) -> int:
     first = begin.year * 12 + begin.month - 1
-    wanted = set(range(first + 1, first + 1 + _MONTHS_REVIEWED))  # the running month is partly over
+    named = croniter.expand(cron.expression)[0][3]
+    # The running month is partly over.
+    coming = range(first + 1, first + 1 + _MONTHS_REVIEWED)
+    wanted = {index for index in coming if named == ["*"] or index % 12 + 1 in named}
     for fire in _walk(cron.expression, begin):
         index = fire.year * 12 + fire.month - 1
         if index > first + _MONTHS_REVIEWED:
