@@ -83,7 +83,7 @@ def unthought(
 ) -> list[str]:
     """Pairs that stand nowhere, or in both places."""
     return [
-        f"{type(state).__name__} {state} x {event} is {'taken and refused' if (state, event) in table else 'in neither'}"
+        f"{type(state).__name__} {state} x {event} is {'in both' if (state, event) in table else 'in neither'}"
         for state, event in pairs
         if ((state, event) in table) == (event in refused.get(state, frozenset()))
     ]

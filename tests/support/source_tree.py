@@ -96,6 +96,8 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             match node.func:
                 case ast.Name(id=name) | ast.Attribute(attr=name):
                     yield name, node
+                case _:
+                    pass
 
 
 def calls_with_place(module: Module) -> Iterator[tuple[str, str, ast.Call]]:
