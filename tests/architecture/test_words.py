@@ -68,8 +68,8 @@ def bad_prose(path: str, text: str) -> list[str]:
 
 
 def _is_parameter(line: str, match: re.Match[str]) -> bool:
-    """A library's own parameter, as in ``send_task(..., name=False)``."""
-    return match.group() == _AGAIN and re.match(r"=(?!=)", line[match.end() :]) is not None
+    """A library's own parameter, as in ``send_task(..., name=False)``, or a healthcheck's ``name: 30``."""
+    return re.match(r"=(?!=)|: \d+$", line[match.end() :]) is not None
 
 
 def test_no_name_says_nothing() -> None:
