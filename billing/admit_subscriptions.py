@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from domain.billing_period import Arrears
+    from billing.starting_point import StartingPoint, StartingPoints
     from domain.subscription_row import SubscriptionRow
     from models.session import Transaction
 
@@ -111,14 +111,23 @@ class Admitted:
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
-def admit(tx: Transaction, rows: Sequence[SubscriptionRow], terms: Terms, said: Said) -> Admitted:
+def admit(
+    tx: Transaction, rows: Sequence[SubscriptionRow], *, terms: Terms, said: Said, points: StartingPoints
+) -> Admitted:
     """Decide about a chunk of rows, in order."""
-    return _Chunk(tx, rows, terms, said).admitted
+    return _Chunk(tx, rows, terms, said, points).admitted
 
 
 class _Chunk:
-    def __init__(self, tx: Transaction, rows: Sequence[SubscriptionRow], terms: Terms, said: Said) -> None:
-        self._tx, self._terms, self._said = tx, terms, said
+    def __init__(
+        self,
+        tx: Transaction,
+        rows: Sequence[SubscriptionRow],
+        terms: Terms,
+        said: Said,
+        points: StartingPoints,
+    ) -> None:
+        self._tx, self._terms, self._said, self._points = tx, terms, said, points
         self._ids = {row.line: _id_of(row, terms) for row in rows}
         self._plans = importing.plans_by_code(tx, (row.plan for row in rows))
         self._standing = importing.subscriptions_by_id(tx, self._ids.values())
@@ -157,24 +166,22 @@ class _Chunk:
         if standing is not None:
             _refuse_other_terms(row, standing, calendar)
         is_new = standing is None and not repeated
-        arrears = self._arrears(row, plan, calendar) if is_new else None
+        point = (
+            self._points.find(
+                calendar, catch_up=CatchUp(plan.catch_up), paid_through=row.paid_through, now=self._tx.now
+            )
+            if is_new
+            else None
+        )
         # Nothing may refuse the row from here on.
         changed = self._change_contact(row)
-        if arrears is not None:
-            self._create(row, plan, calendar, arrears)
+        if point is not None:
+            self._create(row, plan, point)
         self._said.note("subscription", str(subscription), terms_told)
         self._said.note("customer", row.customer_ref, row.contact)
         if uid is not None:
             self._said.note("card", uid, row.customer_ref)
         return "created" if is_new else "updated" if changed else "unchanged"
-
-    def _arrears(self, row: SubscriptionRow, plan: Row[Any], calendar: Calendar) -> Arrears:
-        return calendar.arrears(
-            now=self._tx.now,
-            catch_up=CatchUp(plan.catch_up),
-            paid_through=row.paid_through,
-            max_behind=self._terms.max_behind,
-        )
 
     def _refuse_foreign_card(self, row: SubscriptionRow, uid: str) -> None:
         key = self._keys.get(uid)
@@ -206,11 +213,11 @@ class _Chunk:
         }
         return is_first
 
-    def _create(self, row: SubscriptionRow, plan: Row[Any], calendar: Calendar, arrears: Arrears) -> None:
+    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint) -> None:
+        arrears = point.arrears
         subscription = self._ids[row.line]
         has_card = row.customer_uid is not None
         customer_id = self._customer(row)
-        first_at = calendar.start(arrears.first)
         self.admitted.subscriptions.append(
             {
                 "id": subscription,
@@ -222,7 +229,7 @@ class _Chunk:
                 "started_on": row.started_on,
                 "state": SubscriptionState.ACTIVE if has_card else SubscriptionState.PENDING,
                 "ordinal": arrears.first - 1,
-                "next_billing_at": first_at,
+                "next_billing_at": point.first_at,
                 "catch_up_below": arrears.current,
             }
         )
@@ -242,10 +249,10 @@ class _Chunk:
                 subscription_id=subscription,
                 plan=plan.code,
                 next_ordinal=arrears.first,
-                next_billing_at=first_at.isoformat(),
+                next_billing_at=point.first_at.isoformat(),
             )
         )
-        self._count(plan, calendar, arrears, has_card=has_card)
+        self._count(plan, point, has_card=has_card)
 
     def _customer(self, row: SubscriptionRow) -> UUID:
         if row.customer_ref in self._customers:
@@ -273,14 +280,15 @@ class _Chunk:
             self.admitted.keys.append({"id": key_id, "customer_id": customer_id, "customer_uid": uid})
         return self._new_keys[uid]
 
-    def _count(self, plan: Row[Any], calendar: Calendar, arrears: Arrears, *, has_card: bool) -> None:
+    def _count(self, plan: Row[Any], point: StartingPoint, *, has_card: bool) -> None:
+        arrears = point.arrears
         tally = self.admitted.tally
         for skip in arrears.skips:
             tally.skipped[SkipReason(skip.reason).value] += skip.last - skip.first + 1
         if not has_card:
             tally.pending += 1
             return
-        running = int(calendar.start(arrears.current) <= self._tx.now)
+        running = int(point.is_running)
         is_spread = plan.catch_up == CatchUp.ALL
         due = running if is_spread else running + arrears.behind_count
         spread = arrears.behind_count if is_spread else 0

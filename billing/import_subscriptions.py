@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from billing.admit_subscriptions import Admitted, Said, Tally, Terms, admit
+from billing.starting_point import StartingPoints
 from domain.errors import BillingError
 from domain.subscription_file import Refused, SubscriptionFile
 from models.queries import importing, installation
@@ -59,10 +60,11 @@ def survey_subscriptions(database: Database, wanted: Import) -> Survey:
     Raises:
         BadInput: The file cannot be used at all.
     """
+    points = StartingPoints(max_behind=wanted.terms.max_behind)
 
     def survey(chunk: Sequence[SubscriptionRow], said: Said) -> Admitted:
         with database.reading() as tx:
-            return admit(tx, chunk, wanted.terms, said)
+            return admit(tx, chunk, terms=wanted.terms, said=said, points=points)
 
     return _walk(wanted, survey, Tally())
 
@@ -74,10 +76,11 @@ def import_subscriptions(database: Database, wanted: Import, *, by: By, file_nam
         BadInput: The file cannot be used (any more); chunks before that line are written.
         DatabaseTrouble: The same; importing the file again goes on where it stopped.
     """
+    points = StartingPoints(max_behind=wanted.terms.max_behind)
 
     def write(chunk: Sequence[SubscriptionRow], said: Said) -> Admitted:
         with database.transaction() as tx:
-            admitted = admit(tx, chunk, wanted.terms, said)
+            admitted = admit(tx, chunk, terms=wanted.terms, said=said, points=points)
             _write_admitted(tx, admitted)
             return admitted
 

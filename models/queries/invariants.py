@@ -54,7 +54,10 @@ BROKEN: Final[Mapping[str, str]] = {
     "due_period_is_opened": (
         "SELECT s.id, 'period ' || s.ordinal + 1 || ' is due since ' || s.next_billing_at || ' and not opened'"
         f" FROM subscription s WHERE s.state IN ({_BILLABLE}) AND s.set_aside_reason IS NULL"
-        " AND s.next_billing_at < :slow_now"
+        " AND s.next_billing_at < :slow_now AND s.created_at < :slow_real"
+        # Before these it was not billed: what is due since long is due to be opened only since then.
+        " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id"
+        "  AND e.kind IN ('subscription.resumed', 'subscription.change_card') AND e.recorded_at >= :slow_real)"
     ),
     "every_period_has_an_invoice_or_a_skip": (
         "SELECT s.id, 'periods to ' || s.ordinal || ': ' || coalesce(i.count, 0) || ' invoices, ' ||"
