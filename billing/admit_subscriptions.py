@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from billing.calendars import schedule_of
 from domain.billing_period import Calendar, CatchUp, SkipReason
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from domain.subscription_row import SubscriptionRow
     from models.session import Transaction
 
-_CONTACT = ("name", "email", "tel")
+#: What may become of a row.
+ROWS_BECAME: Final = ("created", "unchanged", "updated", "refused")
+
+_CONTACT: Final = ("name", "email", "tel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class Terms:
 class Tally:
     """What a file comes to: rows by what became of them, charges and won by when they are due."""
 
-    rows: Counter[str] = field(default_factory=Counter)  # created | unchanged | updated | refused
+    rows: Counter[str] = field(default_factory=Counter)  # ROWS_BECAME
     pending: int = 0  # created without a card
     due_count: int = 0
     due_won: int = 0

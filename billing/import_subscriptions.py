@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from billing.admit_subscriptions import Admitted, Said, Tally, Terms, admit
+from billing.admit_subscriptions import ROWS_BECAME, Admitted, Said, Tally, Terms, admit
 from billing.starting_point import StartingPoints
 from domain.errors import BillingError
 from domain.subscription_file import Refused, SubscriptionFile
@@ -168,7 +168,7 @@ def _audit(database: Database, tally: Tally, by: By, file_name: str, *, is_whole
             subject_id=None,
             reason=by.reason,
             file=file_name,
-            rows=dict(tally.rows),
+            rows={name: tally.rows[name] for name in ROWS_BECAME},
             due_count=tally.due_count,
             due_won=tally.due_won,
             is_whole=is_whole,

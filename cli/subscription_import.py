@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from billing.admit_subscriptions import Tally, Terms
+from billing.admit_subscriptions import ROWS_BECAME, Tally, Terms
 from billing.import_subscriptions import Import, Survey, import_subscriptions, survey_subscriptions
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, by
@@ -185,7 +185,7 @@ def _tell(file: Path, survey: Survey, *, is_written: bool) -> None:
 def _document(survey: Survey) -> dict[str, Any]:
     tally = survey.tally
     return {
-        "rows": {name: tally.rows[name] for name in ("created", "unchanged", "updated", "refused")},
+        "rows": {name: tally.rows[name] for name in ROWS_BECAME},
         "due_at_once": {"charges": tally.due_count, "won": tally.due_won},
         "spread": {"charges": tally.spread_count, "won": tally.spread_won},
         "skipped_periods": dict(tally.skipped),
