@@ -51,11 +51,11 @@ SCALED_FOR_SIMULATOR = TimeLimits(
     soft_limit_seconds=15,
     hard_limit_seconds=20,
     lease_seconds=8,
-    token_life_seconds=14,  # 12 and an extension
+    token_life_seconds=22,  # 20 and an extension
     token_last_seconds=1,
     token_guard_seconds=2,
     longest_processing_seconds=2,
-    settling_seconds=16,
+    settling_seconds=24,
     operator_deadline_seconds=120,
     tick_seconds=1,
 )

@@ -103,7 +103,7 @@ class Tokens:
         if held is not None:
             ends.append((held.token.dies_at_boottime - now, held.surely_dead_at - now))
         if known is not None:
-            ends.append((known.seconds_left, known.seconds_left))
+            ends.append((known.seconds_left, known.seconds_left + 1))
         for left, left_at_most in ends:
             if left <= last and left_at_most > -margin:
                 wait = max(1, round(left_at_most + margin))
@@ -118,7 +118,8 @@ class Tokens:
             value=value,
             digest=token_digest(value),
             expires_at=expires_at,
-            dies_at_boottime=asked_at + (expires_at - now),
+            # Both are told in whole seconds: by its own clock the gateway may be almost one further.
+            dies_at_boottime=asked_at + (expires_at - now) - 1,
         )
         self._held = _Held(token=token, surely_dead_at=answered_at + (expires_at - now))
         self._refused = None

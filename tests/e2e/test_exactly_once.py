@@ -1,0 +1,174 @@
+"""Six months of 300 subscriptions in real processes, while they are killed: every period that should be paid, once.
+
+The oracle is the simulator's ledger, compared with a naive model that shares nothing with the engine: which cards
+pay, which never do, and how many periods have begun.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import sys
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+from sqlalchemy import text
+
+from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from tests.support.fleet import AMOUNT, Fleet, seed_of_run
+from tests.support.polling import eventually
+from tests.support.simulator import running_simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEOUL = ZoneInfo("Asia/Seoul")
+ORIGIN = datetime(2026, 1, 28, 9, 0, tzinfo=SEOUL)
+SIXTH_IS_DUE = datetime(2026, 7, 1, 0, 0, tzinfo=SEOUL)  # periods begin on the 28th to 31st, clamped
+LADDERS_ARE_OVER = SIXTH_IS_DUE + timedelta(days=20)  # before the seventh
+RATE = 129_600  # a day and a half a second
+SUBSCRIPTIONS, PERIODS = 300, 6
+
+FAULTS = {
+    "drop_answer": 0.03,
+    "error500": 0.03,
+    "garbled": 0.02,
+    "hang": 0.01,
+    "drop_uncharged": 0.02,
+    "error500_uncharged": 0.02,
+    "too_many": 0.01,
+    "lookup_lag": {"probability": 0.02, "argument": 1500},
+}
+KILLS_WITH_CALLS_IN_FLIGHT = 5
+
+
+def _card(number: int) -> str:
+    if number % 10 == 0:
+        return f"card{number:04d}.sim.decline_first.2.balance"  # pays at the ladder's second step, once
+    if number % 50 == 1:
+        return f"card{number:04d}.sim.decline.limit"  # never pays
+    return f"card{number:04d}"
+
+
+def _pays(customer_uid: str) -> bool:
+    return ".sim.decline.limit" not in customer_uid
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("used_merchant_uid", ["strict", "careless"])
+def test_every_period_is_paid_once_whatever_dies(
+    tmp_path: Path, database_url: str, redis_url: str, used_merchant_uid: str
+) -> None:
+    seed = seed_of_run()
+    sys.stderr.write(f"JEONGGI_TEST_SEED={seed}\n")
+    chance = random.Random(seed)
+    limits, extension = SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+    with (
+        running_simulator(
+            tmp_path,
+            used_merchant_uid=used_merchant_uid,
+            token_life_seconds=limits.token_life_seconds - extension,
+            token_extension_seconds=extension,
+            token_last_seconds=limits.token_last_seconds,
+            options=["--issue-on-sight", "--latency-ms", "300"],
+        ) as simulator,
+        Fleet(
+            tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator, gateway_rate=2000
+        ) as fleet,
+    ):
+        fleet.run_clock(ORIGIN, RATE, stops_at=ORIGIN)
+        cards = [(f"c{n:04d}", _card(n), f"2026-01-{28 + n % 4}") for n in range(SUBSCRIPTIONS)]
+        fleet.import_subscriptions(cards)
+        fleet.control("POST", "/faults", {"seed": seed, "probabilities": FAULTS})
+        for name in ("beat", "second-beat"):
+            fleet.beat(name)
+        fleet.worker("pace", queue="pace")
+        for name in ("charge-1", "charge-2"):
+            fleet.worker(name, queue="charge")
+
+        fleet.run_clock(ORIGIN, RATE, stops_at=SIXTH_IS_DUE)
+        kills = _kill_and_flush(fleet, chance, redis_url)
+        fleet.await_rest(SIXTH_IS_DUE, deadline_seconds=400)
+        fleet.run_clock(ORIGIN, RATE, stops_at=LADDERS_ARE_OVER)
+        fleet.await_rest(LADDERS_ARE_OVER, deadline_seconds=200)
+
+        _check_the_ledger(fleet, {ref: uid for ref, uid, _ in cards})
+        fleet.jeonggi("invariants", "check", "--gateway")
+        fired = fleet.control("GET", "/counters")["faults"]
+        assert kills["charge"] >= KILLS_WITH_CALLS_IN_FLIGHT
+        assert kills["pace"]
+        assert kills["beat"]
+        assert kills["flush"]
+        assert {name for name in (*FAULTS, "decline") if not fired.get(name)} == set()
+
+
+def _kill_and_flush(fleet: Fleet, chance: random.Random, redis_url: str) -> Counter[str]:
+    """Kill at random moments with calls in flight, until it was done often enough; count what was done."""
+    done: Counter[str] = Counter()
+    with redis.Redis.from_url(redis_url) as broker:
+        while done["charge"] < KILLS_WITH_CALLS_IN_FLIGHT:
+            threshold = chance.choice([1, 5, 20])
+            eventually(partial(_flies, fleet, threshold), 120, f"{threshold} calls in flight")
+            victim = chance.choice(["charge-1", "charge-2"])
+            before = fleet.in_flight()
+            fleet.kill(victim)
+            done["charge"] += before > 0
+            fleet.worker(victim, queue="charge")
+            if done["charge"] % 2:
+                broker.flushdb()
+                done["flush"] += 1
+            if done["charge"] == 2:
+                fleet.kill("pace")
+                fleet.worker("pace", queue="pace")
+                done["pace"] += 1
+            if done["charge"] == 3:
+                fleet.kill("beat")
+                fleet.beat("beat")
+                done["beat"] += 1
+            paid = fleet.look().paid
+            eventually(partial(_has_paid_more, fleet, paid), 120, "a payment after the kill")
+    return done
+
+
+def _flies(fleet: Fleet, least: int) -> bool:
+    return fleet.in_flight() >= least
+
+
+def _has_paid_more(fleet: Fleet, than: int) -> bool:
+    return fleet.look().paid > than
+
+
+def _check_the_ledger(fleet: Fleet, cards: dict[str, str]) -> None:
+    """Exactly one payment for each period of a card that pays, none for the others, nothing else."""
+    with fleet.database.reading() as tx:
+        rows = tx.connection.execute(
+            text("SELECT s.id, c.customer_ref FROM subscription s JOIN customer c ON c.id = s.customer_id")
+        ).all()
+    owner = {row.id: row.customer_ref for row in rows}
+    assert len(owner) == SUBSCRIPTIONS
+    paid = [row for row in fleet.ledger() if row["status"] == "paid"]
+    charged: Counter[tuple[str, int]] = Counter()
+    for row in paid:
+        sub_id, ordinal = _read_merchant_uid(row["merchant_uid"])
+        charged[owner[sub_id], ordinal] += 1
+        assert row["amount"] == AMOUNT
+        assert row["customer_uid"] == cards[owner[sub_id]]
+    expected = Counter((ref, ordinal) for ref, uid in cards.items() if _pays(uid) for ordinal in range(PERIODS))
+    assert charged == expected
+    assert not [row for row in fleet.ledger() if row["status"] in {"ready", "cancelled"}]
+
+
+def _read_merchant_uid(uid: str) -> tuple[UUID, int]:
+    """Read the fixed-width fields as the documents tell them: j, 3 tag, 26 subscription, 1 purpose, 6 ordinal, 3 no."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    sub_id = UUID(bytes=base64.b32decode(uid[4:30].upper() + "======"))
+    ordinal = 0
+    for digit in uid[31:37]:
+        ordinal = ordinal * 32 + alphabet.index(digit)
+    return sub_id, ordinal
