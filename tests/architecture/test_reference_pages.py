@@ -79,6 +79,8 @@ def audit_actions(module: Module) -> Iterator[str]:
             for keyword in call.keywords:
                 if keyword.arg == "action":
                     yield from spelled(keyword.value)
+        elif name == "_audit":
+            yield from (text for argument in call.args if _is_kind(argument) for text in spelled(argument))
 
 
 def error_codes(module: Module) -> Iterator[str]:
@@ -172,7 +174,7 @@ def test_the_checks_can_fail() -> None:
             "_log.info(f'{bell.name.lower()}.went', **did)\n"
             "event(tx, 'odd.kind', subscription_id=1)\n"
             "_tell(tx, f'odd.{wanted}', x, by)\n"
-            "write_audit(tx, action='odd.done')\n"
+            "write_audit(tx, action='odd.done')\n_audit(tx, 'odd.undone', by)\n"
             "parser.add_argument('--odd')\n"
         ),
     )
@@ -180,7 +182,7 @@ def test_the_checks_can_fail() -> None:
     assert ("odd.happened", {"why"}) in list(log_events(bad))
     assert {"tick.went", "charge.went", "resolve.went"} < {name for name, _ in log_events(bad)}
     assert {"odd.kind", "odd.pause", "odd.cancel", "odd.change_card"} == set(outbox_events(bad))
-    assert list(audit_actions(bad)) == ["odd.done"]
+    assert list(audit_actions(bad)) == ["odd.done", "odd.undone"]
     assert list(error_codes(bad)) == ["odd"]
     assert list(flags(bad)) == ["--odd"]
     assert untold({"odd"}, set(), "a page")
