@@ -58,7 +58,7 @@ def test_the_check_can_fail() -> None:
         "see ../shar" + "ed/notes.md",
         "from https://py" + "pi.org/simple",
         "written by Clau" + "de",
-        "see iss" + "ue 2",
+        "see is" + "sue 2",
         "fixes #" + "12",
     )
 
