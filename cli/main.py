@@ -103,6 +103,6 @@ def _kept(error: BaseException) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as stream:
             stream.writelines([*frames, "\n"])
-    except (BillingError, OSError):
+    except Exception:  # noqa: BLE001 - the settings themselves may be what is broken
         return "where: " + frames[-1].strip().splitlines()[0].strip()
     return f"{file} tells where"

@@ -9,7 +9,7 @@ from billing.ports import Ports
 from domain.errors import Misconfigured
 from runtime.clock import boottime
 from runtime.settings import load_settings
-from runtime.wiring import limits_of, namespace_of, open_database, open_ports
+from runtime.wiring import gateway_config, limits_of, namespace_of, open_database, open_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,7 @@ def opened_ports() -> Iterator[tuple[Settings, Ports]]:
 def opened_ports_with_gateway() -> Iterator[tuple[Settings, Ports]]:
     """Settings and ports with the gateway that is set, closed at the end."""
     settings = load_settings()
+    gateway_config(settings)  # what is not set is told before anything is opened
     ports = open_ports(settings)
     try:
         yield settings, ports
