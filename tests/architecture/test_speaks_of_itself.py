@@ -19,8 +19,8 @@ FOREIGN: Final = {
         r"sted|npm"
         r"js\.|ghc"
         r"r\.io|qua"
-        r"y\.io|artifac"
-        r"tory|index-"
+        r"y\.io|art"
+        r"ifactory|index-"
         r"url ?=",
         re.IGNORECASE,
     ),
