@@ -38,7 +38,8 @@ def cron_days(expression: str, begin: date, end: date) -> list[datetime]:
     of_day = _numbers(days, 1, 31)
     of_month = _numbers(months, 1, 12)
     of_week = _numbers(weekdays, 0, 6)
-    any_day, any_weekday = len(of_day) == 31, len(of_week) == 7
+    # Only a star leaves a field out: 0-6 written out is "or any weekday".
+    any_day, any_weekday = days == "*", weekdays == "*"
     fires = []
     day = begin
     while day < end:

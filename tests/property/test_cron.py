@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.billing_period import Calendar
@@ -14,8 +14,9 @@ from domain.errors import BadInput
 from domain.schedule import Cron, parse_cron, review_cron
 from tests.property.oracles import civil_instant, cron_days
 from tests.property.strategies import ZONES, anchors, crons, zones
+from tests.support.profiles import examples
 
-_YEARS = timedelta(days=6 * 366)
+_YEARS = timedelta(days=5 * 366)
 
 
 def _parsed(cron: Cron) -> Cron:
@@ -26,6 +27,7 @@ def _parsed(cron: Cron) -> Cron:
         raise
 
 
+@settings(max_examples=examples(50))
 @given(cron=crons, started_on=anchors)
 def test_fires_are_the_days_that_the_expression_names(cron: Cron, started_on: date) -> None:
     expected = cron_days(cron.expression, started_on, started_on + _YEARS)
@@ -64,6 +66,7 @@ def test_periods_of_a_cron_are_contiguous_and_due_when_the_zones_clock_shows_the
 
 
 @pytest.mark.parametrize("hour", range(5))
+@settings(max_examples=examples(30))
 @given(zone_name=st.sampled_from(ZONES))
 def test_hours_at_which_clocks_change_bill_every_day_once(hour: int, zone_name: str) -> None:
     calendar = Calendar(schedule=Cron(f"30 {hour} * * *"), started_on=date(2024, 1, 1), zone_name=zone_name)
@@ -74,6 +77,7 @@ def test_hours_at_which_clocks_change_bill_every_day_once(hour: int, zone_name: 
         assert timedelta(hours=20) < later - earlier < timedelta(hours=28)
 
 
+@settings(max_examples=examples(40))
 @given(cron=crons, today=anchors)
 def test_a_review_shows_the_next_24_dates_and_warns_of_months_that_have_none(cron: Cron, today: date) -> None:
     review = review_cron(_parsed(cron), today=today)
