@@ -1,0 +1,68 @@
+"""What a plan file may say; the refusals of single fields are shown where the command is."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.billing_period import CatchUp
+from domain.errors import BadInput
+from domain.plan_file import MAXIMUM_BYTES, MAXIMUM_PLANS, MINIMUM_AMOUNT, read_plan_file
+from domain.schedule import Cron, Every, Unit
+from models import subscription
+
+
+def plan(**changes: str) -> str:
+    fields = {"code": '"basic"', "name": '"베이직"', "amount": "9900", "every": '"1 month"', **changes}
+    return "[[plan]]\n" + "".join(f"{name} = {value}\n" for name, value in fields.items() if value)
+
+
+def test_a_plan_is_read_with_its_default() -> None:
+    (found,) = read_plan_file(b"\xef\xbb\xbf" + plan().encode())
+
+    assert (found.code, found.name, found.amount) == ("basic", "베이직", 9900)
+    assert (found.schedule, found.every, found.cron) == (Every(1, Unit.MONTH), "1 month", None)
+    assert found.catch_up is CatchUp.LATEST
+
+
+def test_a_cron_plan_is_read() -> None:
+    (found,) = read_plan_file(plan(every="", cron='"30  9 25 * *"', catch_up='"none"').encode())
+
+    assert (found.schedule, found.every, found.cron) == (Cron("30 9 25 * *"), None, "30 9 25 * *")
+    assert found.catch_up is CatchUp.NONE
+
+
+def test_the_least_amount_is_the_tables() -> None:
+    assert MINIMUM_AMOUNT == subscription.MINIMUM_AMOUNT
+    assert read_plan_file(plan(amount=str(MINIMUM_AMOUNT)).encode())[0].amount == MINIMUM_AMOUNT
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "the plan file has no plan; begin each one with a line [[plan]]"),
+        (plan().replace("[[plan]]", "[plan]").encode(), "the plan file has no plan"),
+        (b"plan = [1]", "plan number 1 is not a table"),
+        (plan().replace("[[plan]]", "[[plans]]").encode(), "the plan file: plans is no key; did you mean plan?"),
+        (b"# a\n# " + "김".encode("cp949") + b"\n", "the plan file is not UTF-8 at line 2"),
+        (b"a = " + b"9" * 5_000, "the plan file is not TOML"),
+        (b"#" * (MAXIMUM_BYTES + 1), "the plan file has more than 1,048,576 bytes"),
+        (("[[plan]]\n" * (MAXIMUM_PLANS + 1)).encode(), "the plan file has 1001 plans, more than 1000"),
+        (plan(code='"two words"').encode(), "plan number 1: code = 'two words' cannot be used"),
+        (plan(code="7").encode(), "plan number 1: code = 7 cannot be used"),
+        (plan(name='""').encode(), "plan 'basic': name = '' cannot be used"),
+        (plan(name='"a\\u0000b"').encode(), "plan 'basic': name = "),
+        (plan(amount="1_000_000_001").encode(), "amount = 1000000001 is above the maximum"),
+        (plan(amount="[9900]").encode(), "amount = a list is not a whole number of won"),
+        (plan(every="30").encode(), "plan 'basic': every = 30 is not a text"),
+        (plan(every='"11 years"').encode(), "every = '11 years' is longer than ten years"),
+        (plan(every='"0 months"').encode(), "plan 'basic': every = '0 months' is not an interval"),
+        (plan(every="", cron='"0 10 30 2 *"').encode(), "is not a cron expression that ever fires"),
+        (plan(every="", cron='"* 10 1 * *"').encode(), "fires more than once a day"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(content: bytes, told: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_plan_file(content)
+
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
