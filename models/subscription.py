@@ -98,8 +98,7 @@ class Subscription(Base):
         CheckConstraint("(state = 'ended') = (ended_reason IS NOT NULL)", name="ended_has_a_reason"),
         CheckConstraint("state IN ('pending', 'ended') OR billing_key_id IS NOT NULL", name="billed_by_a_card"),
         CheckConstraint(
-            "(requested_change = 'change_card') = (requested_key_id IS NOT NULL)"
-            " OR (requested_change IS NULL AND requested_key_id IS NULL)",
+            "(requested_change IS NOT DISTINCT FROM 'change_card') = (requested_key_id IS NOT NULL)",
             name="requested_key_goes_with_the_change",
         ),
         # What is due to be opened, oldest first.

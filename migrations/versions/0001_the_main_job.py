@@ -172,7 +172,7 @@ def _tables_3() -> None:
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.CheckConstraint(
-            "(requested_change = 'change_card') = (requested_key_id IS NOT NULL) OR (requested_change IS NULL AND requested_key_id IS NULL)",
+            "(requested_change IS NOT DISTINCT FROM 'change_card') = (requested_key_id IS NOT NULL)",
             name=op.f("ck_subscription_requested_key_goes_with_the_change"),
         ),
         sa.CheckConstraint(
