@@ -18,11 +18,9 @@ PRODUCTION: Final = ("domain", "gateway", "models", "billing", "scheduler", "run
 PACKAGES: Final = (*PRODUCTION, "simulator", "migrations")
 
 _CODE: Final = (*PACKAGES, "tests", "benchmarks")
-#: Made by tools, or not ours.
-_NOT_OURS: Final = {
-    ".git", ".venv", ".jeonggi", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache",
-    "__pycache__", "build", "dist", "node_modules",
-}  # fmt: skip
+#: Folders with a dot are tools' or an installation's, but for these.
+_OURS: Final = {".ci", ".github"}
+_MADE: Final = {"__pycache__", "build", "dist", "node_modules"}
 _TEXT: Final = {"", ".cfg", ".csv", ".env", ".example", ".html", ".ini", ".json", ".lock", ".mako", ".md", ".py", ".sh",
                 ".toml", ".txt", ".yaml", ".yml"}  # fmt: skip
 
@@ -71,7 +69,8 @@ def texts() -> tuple[tuple[str, str], ...]:
 def _ours(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
         if entry.is_dir():
-            if entry.name not in _NOT_OURS and not entry.name.endswith(".egg-info") and ".venv" not in entry.name:
+            is_hidden = entry.name.startswith(".") and entry.name not in _OURS
+            if not is_hidden and entry.name not in _MADE and not entry.name.endswith(".egg-info"):
                 yield from _ours(entry)
         elif entry.suffix in _TEXT and not entry.name.startswith(".coverage") and entry.name != ".env":
             yield entry
