@@ -159,8 +159,10 @@ def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
 def _card(tx: Transaction, subscription: Row[Any], customer_uid: str) -> UUID:
     key = change.find_billing_key(tx, customer_uid)
     if key is None:
-        key_id: UUID = change.add_billing_key(tx, customer_id=subscription.customer_id, customer_uid=customer_uid)
-        return key_id
+        change.add_billing_key(tx, customer_id=subscription.customer_id, customer_uid=customer_uid)
+        key = change.find_billing_key(tx, customer_uid)
+    if key is None:
+        raise Conflict("that card was added and taken away at this moment; ask again")
     if key.customer_id != subscription.customer_id:
         raise BadInput("that customer_uid is another customer's card; give one of this customer's")
     if key.revoked_at is not None:

@@ -7,6 +7,7 @@ database is open while a call is in flight.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
     from billing.ports import Ports
-    from gateway.port import AccessToken, Answer, FanOut
+    from gateway.port import AccessToken, Answer, Batch, FanOut
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: Cha
     while is_claiming or calls.in_flight or unrecorded:
         room = ports.limits.concurrency - calls.in_flight
         if is_claiming and _is_worth_a_claim(ports, calls, room):
-            batch = claim_due(ports, token, at_most=room) if ports.boottime() < claim_until else None
+            batch = _claim(ports, token, calls, run, at_most=room) if ports.boottime() < claim_until else None
             if batch is None:
                 is_claiming = False
             else:
@@ -80,6 +81,17 @@ def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: Cha
                 calls.hand_back()
                 _halt(ports, run)
         unrecorded = _record(ports, unrecorded, run, is_last=not calls.in_flight)
+
+
+def _claim(ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun, *, at_most: int) -> Batch | None:
+    """A batch to send. Trouble with it is not raised past charges in flight: their answers are waited for first."""
+    try:
+        return claim_due(ports, token, at_most=at_most)
+    except (DatabaseTrouble, CommitInDoubt) as trouble:
+        if not calls.in_flight:
+            raise
+        run.stopped_because = trouble.code
+        return None
 
 
 def _is_worth_a_claim(ports: Ports, calls: FanOut, room: int) -> bool:
@@ -121,7 +133,8 @@ def _report(answer: Answer, token: AccessToken) -> Report:
 def _halt(ports: Ports, run: ChargeRun) -> None:
     """The gateway refuses a token that it has just given: a wrong configuration, which no repetition mends."""
     run.stopped_because = "channel_halted"
-    with ports.database.transaction() as tx:
+    # A database that is away must not cost the answers in hand: the next run meets the same refusal, and halts.
+    with suppress(DatabaseTrouble, CommitInDoubt), ports.database.transaction() as tx:
         installation.halt_channel(
             tx, reason="the gateway answered 401 to a token that was not near its end: check the API key's rights"
         )

@@ -47,9 +47,16 @@ def charge_now(ports: Ports, invoice_id: UUID, *, by: By, dry_run: bool = False)
         if invoice.subscription_state not in BILLABLE or invoice.requested_change is not None:
             waits = f", and a {invoice.requested_change} waits" if invoice.requested_change else ""
             raise Conflict(f"its subscription is {invoice.subscription_state}{waits}: nothing is charged")
+        if invoice.revoked_at is not None:
+            raise Conflict(
+                "its card was revoked: nothing is charged; `jeonggi subscription change-card` gives it another"
+            )
         if not dry_run:
             planned = invoice.next_attempt_at if invoice.next_trigger == Trigger.DUNNING else None
-            change.make_due(tx, invoice_id=invoice_id, trigger=Trigger.ADMIN, ladder_at=planned or invoice.ladder_at)
+            # The period's own first attempt stays that, only sooner: a decline must still set foot on the ladder.
+            is_first = invoice.next_trigger == Trigger.SCHEDULE
+            trigger = Trigger.SCHEDULE if is_first else Trigger.ADMIN
+            change.make_due(tx, invoice_id=invoice_id, trigger=trigger, ladder_at=planned or invoice.ladder_at)
             installation.write_audit(
                 tx,
                 actor=by.actor,

@@ -17,16 +17,15 @@ from billing.sent_charges import sent_charges
 from domain.errors import GatewayTrouble
 from domain.evidence import Said, judge
 from domain.outcome import Approved
-from models.queries import claim, resolve
+from models.queries import claim, installation, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Row
 
     from billing.ports import Ports
     from gateway.port import AccessToken
-    from models.session import Transaction
 
 #: Invoices cleared in one go.
 BATCH: Final = 200
@@ -48,6 +47,7 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
 
     answers = ask_each(attempts, look)
     reports, paid_or_silent = [], set[UUID]()
+    odd: dict[UUID, str] = {}
     for attempt, answer in answers:
         if isinstance(answer, GatewayTrouble):
             paid_or_silent.add(attempt.invoice_id)
@@ -66,21 +66,39 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
                 )
             )
         elif answer.looked.said in {Said.PAID, Said.CANCELLED, Said.OTHER}:
-            paid_or_silent.add(attempt.invoice_id)  # neither ours for certain nor definitely declined
+            odd[attempt.invoice_id] = (
+                f"attempt {attempt.attempt_no} was declined and reads {answer.looked.said} now:"
+                " neither ours for certain nor definitely declined"
+            )
     recorded = record_outcomes(ports, reports).counts
-    _note_cleared(ports, due, attempts, paid_or_silent)
+    _set_aside(ports, due, odd)
+    _note_cleared(ports, due, attempts, paid_or_silent | odd.keys())
     return recorded
+
+
+def _set_aside(ports: Ports, due: Sequence[Row[Any]], odd: Mapping[UUID, str]) -> None:
+    """What no look-up will clear waits for an operator; left due, it would be looked up at every tick."""
+    for row in due:
+        if row.id in odd:
+            with ports.database.transaction() as tx:
+                claim.set_invoice_aside(tx, invoice_id=row.id, reason=odd[row.id])
+                incident = installation.event(
+                    tx,
+                    "invoice.set_aside",
+                    subscription_id=row.subscription_id,
+                    invoice_id=row.id,
+                    is_incident=True,
+                    reason=odd[row.id],
+                )
+                installation.write_events(tx, [incident])
 
 
 def _note_cleared(ports: Ports, due: Sequence[Row[Any]], attempts: Sequence[Row[Any]], not_these: set[UUID]) -> None:
     counted: defaultdict[UUID, int] = defaultdict(int)
     for attempt in attempts:
         counted[attempt.invoice_id] += 1
+    cleared = {
+        row.id: row.attempt_count for row in due if row.id not in not_these and counted[row.id] == row.attempt_count
+    }
     with ports.database.transaction() as tx:
-        for row in due:
-            if row.id not in not_these and counted[row.id] == row.attempt_count:
-                _clear(tx, row)
-
-
-def _clear(tx: Transaction, row: Row[Any]) -> None:
-    claim.note_cleared(tx, invoice_id=row.id, attempt_count=row.attempt_count, at=tx.real)
+        claim.note_cleared(tx, cleared, at=tx.real)

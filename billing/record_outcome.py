@@ -9,6 +9,7 @@ Evidence of success is taken from anybody, however late. Every other ending need
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +18,7 @@ from billing.change_subscription import apply_requested_changes
 from billing.ending import Ending
 from billing.report import Recorded, Report
 from billing.sent_charges import sent_charges
-from domain.outcome import Approved, Unknown
+from domain.outcome import Approved, Unknown, UnknownReason
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionEvent, SubscriptionState
 from models.queries import claim, installation, record
@@ -68,14 +69,15 @@ def _record(ports: Ports, reports: Sequence[Report]) -> Recorded:
         invoices = record.lock_invoices(tx, (row.invoice_id for row in owners.values()))
         attempts = record.lock_attempts(tx, owners)
         counts["gone"] = len(reports) - len(owners)
-        reports = [report for report in reports if report.attempt_id in owners]
+        known = _known_payments(tx, reports)
+        reports = _own(known, [report for report in reports if report.attempt_id in owners])
         ending = Ending(
             tx,
             ports.limits,
             attempts={key: dict(row._mapping) for key, row in attempts.items()},  # noqa: SLF001 - its public view
             invoices={key: dict(row._mapping) for key, row in invoices.items()},  # noqa: SLF001
             sent=sent_charges(tx, [r.attempt_id for r in reports if isinstance(r.outcome, Unknown)], attempts),
-            known_payments=_known_payments(tx, reports),
+            known_payments=set(known),
         )
         counts.update(ending.take(report) for report in reports)
         _write(tx, ending, reports)
@@ -136,10 +138,25 @@ def _settle_subscriptions(tx: Transaction, ending: Ending, subscriptions: Mappin
         apply_requested_changes(tx, waiting)
 
 
-def _known_payments(tx: Transaction, reports: Sequence[Report]) -> set[str]:
+def _own(known: Mapping[str, UUID], reports: Sequence[Report]) -> Sequence[Report]:
+    """Success that rests on a payment of another attempt is none: an operator is asked."""
+    owner = dict(known)
+    own = []
+    for report in reports:
+        outcome = report.outcome
+        if isinstance(outcome, Approved) and owner.setdefault(outcome.imp_uid, report.attempt_id) != report.attempt_id:
+            raw_reason = f"{outcome.imp_uid} is the payment of another attempt"
+            unknown = Unknown(reason=UnknownReason.MISMATCH, raw_reason=raw_reason)
+            own.append(replace(report, outcome=unknown, payments=()))
+        else:
+            own.append(report)
+    return own
+
+
+def _known_payments(tx: Transaction, reports: Sequence[Report]) -> Mapping[str, UUID]:
     uids = {found.imp_uid for report in reports for found in report.payments}
     uids |= {report.outcome.imp_uid for report in reports if isinstance(report.outcome, Approved)}
-    return record.known_payments(tx, sorted(uids)) if uids else set()
+    return record.known_payments(tx, sorted(uids)) if uids else {}
 
 
 def _one_report_an_attempt(reports: Sequence[Report]) -> Sequence[Sequence[Report]]:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 BATCH: Final = 200
 #: The day list is read from this long before the oldest send on: the gateway's clock is not ours.
 MARGIN: Final = timedelta(hours=1)
+#: How far back the day list is read: the gateway takes 90 days at once. What is older has its card's payments.
+LIST_SPAN: Final = timedelta(days=90) - 2 * MARGIN
 _MONEY: Final = (Said.PAID, Said.CANCELLED)
 
 
@@ -108,6 +110,7 @@ def _ask_day_list(
     sent: Mapping[UUID, SentCharge],
     now: datetime,
 ) -> list[tuple[Row[Any], Seen]]:
+    rows = [row for row in rows if now - sent[row.id].committed_at <= LIST_SPAN]
     if not rows:
         return []
     try:

@@ -46,8 +46,9 @@ def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
     return tx.connection.execute(
         text(
             "SELECT i.id, i.subscription_id, i.state, i.amount, i.next_attempt_at, i.next_trigger, i.ladder_at,"
-            " s.state AS subscription_state, s.requested_change, a.state AS attempt_state, a.attempt_no"
-            " FROM invoice i JOIN subscription s ON s.id = i.subscription_id LEFT JOIN charge_attempt a"
+            " s.state AS subscription_state, s.requested_change, k.revoked_at, a.state AS attempt_state, a.attempt_no"
+            " FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
+            " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN charge_attempt a"
             " ON a.invoice_id = i.id AND a.state IN ('in_flight', 'unknown', 'not_executed') WHERE i.id = :id"
         ),
         {"id": invoice_id},
@@ -129,6 +130,9 @@ def write_resumed(
         text(
             "UPDATE invoice SET next_attempt_at = ladder_at WHERE subscription_id = :id AND next_attempt_at IS NULL"
             " AND state IN ('open', 'past_due')"
+            # What is before an operator is not resumed with it.
+            " AND NOT EXISTS (SELECT FROM charge_attempt a WHERE a.invoice_id = invoice.id"
+            " AND a.operator_since IS NOT NULL)"
         ),
         {"id": subscription_id},
     )
@@ -203,8 +207,7 @@ def find_billing_key(tx: Transaction, customer_uid: str) -> Row[Any] | None:
     ).one_or_none()
 
 
-def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str) -> UUID:
-    """A new card of a customer."""
-    key_id = new_id(tx.real)
-    insert_rows(tx, BillingKey, [{"id": key_id, "customer_id": customer_id, "customer_uid": customer_uid}])
-    return key_id
+def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str) -> None:
+    """A new card of a customer, unless somebody has just added it."""
+    row = {"id": new_id(tx.real), "customer_id": customer_id, "customer_uid": customer_uid}
+    insert_rows(tx, BillingKey, [row], or_ignore=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.charge_attempt import OPEN_ATTEMPT
+from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.invoice import ChargeAttempt, Invoice, Send
@@ -35,8 +35,14 @@ _FROM: Final = (
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN billing_key k ON k.id = s.billing_key_id"
 )
 
+#: An invoice with an undecided attempt is never due; were one so, it would only take a place in every batch.
+_DECIDED: Final = (
+    f"NOT EXISTS (SELECT FROM charge_attempt u WHERE u.invoice_id = i.id AND u.state IN ({listed(UNDECIDED)}))"
+)
+
 _CANDIDATES: Final = text(
-    f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND NOT ({_NEEDS_LOOK})"
+    f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND {_DECIDED}"
+    f" AND NOT ({_NEEDS_LOOK})"
     " AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
     " ORDER BY i.next_attempt_at, i.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
@@ -44,7 +50,7 @@ _UNCLEARED: Final = text(
     f"SELECT i.id, i.subscription_id, i.attempt_count{_FROM} WHERE {_CLAIMABLE} AND {_NEEDS_LOOK}"
     " ORDER BY i.next_attempt_at, i.id LIMIT :limit"
 )
-_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} LIMIT :limit) due")
+_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_DECIDED} LIMIT :limit) due")
 #: Locked by id, one kind after the other: subscription (by the candidates), billing key, invoice, attempt.
 _LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
 _LOCK_INVOICES: Final = text("SELECT id FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
@@ -55,7 +61,7 @@ _CLAIMED: Final = text(
     " a.id AS attempt_id, a.state AS attempt_state, a.merchant_uid, a.send_no, a.fence"
     f"{_FROM} JOIN plan p ON p.id = s.plan_id JOIN customer c ON c.id = s.customer_id"
     f" LEFT JOIN charge_attempt a ON {_OPEN}"
-    f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} ORDER BY i.next_attempt_at, i.id"
+    f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} AND NOT ({_NEEDS_LOOK}) ORDER BY i.next_attempt_at, i.id"
 )
 _LOCK_ATTEMPTS: Final = text(
     f"SELECT a.id FROM charge_attempt a WHERE a.invoice_id = ANY(:ids) AND a.state IN ({listed(OPEN_ATTEMPT)})"
@@ -79,7 +85,7 @@ def lock_claimable(tx: Transaction, *, limit: int, fresh: datetime, only: UUID |
     tx.connection.execute(_LOCK_KEYS, {"ids": sorted({row.billing_key_id for row in found})})
     tx.connection.execute(_LOCK_INVOICES, {"ids": ids})
     tx.connection.execute(_LOCK_ATTEMPTS, {"ids": ids})
-    return tx.connection.execute(_CLAIMED, {"now": tx.now, "ids": ids}).all()
+    return tx.connection.execute(_CLAIMED, {"now": tx.now, "ids": ids, "fresh": fresh}).all()
 
 
 def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
@@ -134,11 +140,19 @@ def list_uncleared(tx: Transaction, *, limit: int, fresh: datetime) -> Sequence[
     return tx.connection.execute(_UNCLEARED, {"now": tx.now, "limit": limit, "fresh": fresh}).all()
 
 
-def note_cleared(tx: Transaction, *, invoice_id: UUID, attempt_count: int, at: datetime) -> None:
-    """Write down that every earlier attempt of an invoice was looked up and is not paid."""
+def note_cleared(tx: Transaction, counts: Mapping[UUID, int], *, at: datetime) -> None:
+    """Write down that every earlier attempt of invoices, so many each, was looked up and is not paid.
+
+    It has not their subscriptions' locks, so it waits for nobody: an invoice that somebody is at is left out.
+    """
     tx.connection.execute(
-        text("UPDATE invoice SET cleared_at = :at WHERE id = :id AND attempt_count = :count"),
-        {"id": invoice_id, "count": attempt_count, "at": at},
+        text(
+            "UPDATE invoice t SET cleared_at = :at FROM (SELECT i.id FROM invoice i"
+            " JOIN unnest(CAST(:ids AS uuid[]), CAST(:counts AS integer[])) AS v(id, attempt_count)"
+            " ON v.id = i.id AND v.attempt_count = i.attempt_count"
+            " ORDER BY i.id FOR UPDATE OF i SKIP LOCKED) free WHERE t.id = free.id"
+        ),
+        {"ids": list(counts), "counts": list(counts.values()), "at": at},
     )
 
 

@@ -59,10 +59,12 @@ def lock_attempts(tx: Transaction, ids: Iterable[UUID]) -> Mapping[UUID, Row[Any
     return {row.id: row for row in tx.connection.execute(_ATTEMPTS, {"ids": sorted(set(ids))})}
 
 
-def known_payments(tx: Transaction, imp_uids: Sequence[str]) -> set[str]:
-    """Which of these payments are written down already."""
-    rows = tx.connection.execute(text("SELECT imp_uid FROM payment WHERE imp_uid = ANY(:uids)"), {"uids": imp_uids})
-    return {row.imp_uid for row in rows}
+def known_payments(tx: Transaction, imp_uids: Sequence[str]) -> Mapping[str, UUID]:
+    """Which of these payments are written down already, each with its attempt."""
+    rows = tx.connection.execute(
+        text("SELECT imp_uid, attempt_id FROM payment WHERE imp_uid = ANY(:uids)"), {"uids": imp_uids}
+    )
+    return {row.imp_uid: row.attempt_id for row in rows}
 
 
 def in_debt(tx: Transaction, subscription_ids: Iterable[UUID]) -> set[UUID]:
