@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+from typing_extensions import override
 
 from models.session import CommitInDoubt, Database, DatabaseTrouble
 
@@ -68,6 +69,7 @@ class FatedDatabase(Database):
         self._fate = None
 
     @contextmanager
+    @override
     def transaction(self) -> Iterator[Transaction]:
         fate = self._next()
         undone = fate in {CommitFate.TROUBLE, CommitFate.DOUBT_GONE, CommitFate.KILLED_BEFORE}

@@ -149,7 +149,7 @@ def insert(connection: psycopg.Connection, table: str, values: dict[str, Any]) -
 
 def furnish(connection: psycopg.Connection) -> None:
     """The rows that every other row hangs on: one of each, with an open attempt and a payment that counts."""
-    named = {
+    named: dict[str, dict[str, Any]] = {
         "plan": {"id": PLAN, "code": "basic"},
         "plan_price": {"id": PRICE, "effective_from": AT},
         "customer": {"id": CUSTOMER, "customer_ref": "c1"},

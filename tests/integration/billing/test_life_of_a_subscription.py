@@ -19,6 +19,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from typing_extensions import override
 
 from billing import charge_due as charging
 from billing.calendars import schedule_of
@@ -270,6 +271,7 @@ class Life(RuleBasedStateMachine):
 
     # And at the end.
 
+    @override
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
@@ -342,6 +344,6 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.parametrize("is_strict", [True, False], ids=["strict", "careless"])
 def test_any_life_charges_every_period_once(database_url: str, is_strict: bool) -> None:
     run_state_machine_as_test(
-        lambda: Life(database_url, is_strict=is_strict),
+        lambda: Life(database_url, is_strict=is_strict),  # type: ignore[arg-type]  # any maker of machines will do
         settings=settings(max_examples=examples(30), stateful_step_count=25),
     )
