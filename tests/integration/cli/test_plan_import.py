@@ -70,7 +70,7 @@ def test_a_dry_run_writes_nothing(jeonggi: Jeonggi, database: Database, tmp_path
         (_plan(every=""), "plan 'bad': has neither every nor cron; give exactly one"),
         (_plan(prise="9"), "plan 'bad': prise is no key"),
         (_plan(catchup='"all"'), "plan 'bad': catchup is no key; did you mean catch_up?"),
-        (_plan(catch_up='"some"'), "plan 'bad': catch_up = 'some' is unknown; give one of \"all\", \"latest\", \"none\""),
+        (_plan(catch_up='"some"'), 'plan \'bad\': catch_up = \'some\' is unknown; give one of "all", "latest", "none"'),
         (GOOD, "plan 'basic': its code stands twice in the file"),
         ("[[plan]\n", "the plan file is not TOML"),
     ],
