@@ -80,9 +80,12 @@ def decide_after_decline(
     if decline_code in NO_STRIKE:
         return AskOperator(step=step)
     if not moves_ladder:
-        if ladder_at is None:
+        if ladder_at is not None:
+            return ReattemptAt(at=max(ladder_at, declined_at + MINIMUM_GAP), step=step)
+        # It had waited for a card or an operator: with this one it may pay yet.
+        if step >= len(LADDER_DAYS):
             return AwaitCard(step=step)
-        return ReattemptAt(at=max(ladder_at, declined_at + MINIMUM_GAP), step=step)
+        return ReattemptAt(at=declined_at + timedelta(days=LADDER_DAYS[step]), step=step)
     if step >= len(LADDER_DAYS):
         return GiveUp(step=step)
     return ReattemptAt(at=declined_at + timedelta(days=LADDER_DAYS[step]), step=step + 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
+from domain.subscription import BILLABLE
 from models.base import listed
 from models.ids import new_id
 from models.queries.bulk import insert_rows, update_rows
@@ -187,13 +188,14 @@ def void_invoices(tx: Transaction, subscription_id: UUID) -> None:
 
 
 def wake_invoices(tx: Transaction, subscription_id: UUID) -> None:
-    """A new card: what is past due is due now, as a step of the ladder that uses none up."""
+    """A new card: what is past due is due now, or with the resume, as a step of the ladder that uses none up."""
     tx.connection.execute(
         text(
-            "UPDATE invoice i SET next_attempt_at = :now, next_trigger = 'admin', cleared_at = NULL"
-            " WHERE i.subscription_id = :id AND i.state = 'past_due' AND NOT EXISTS ("
+            f"UPDATE invoice i SET next_attempt_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN :now END,"
+            f" ladder_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN i.ladder_at ELSE :now END,"
+            " next_trigger = 'admin', cleared_at = NULL FROM subscription s WHERE s.id = i.subscription_id"
+            " AND i.subscription_id = :id AND i.state = 'past_due' AND NOT EXISTS ("
             f"SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({listed(UNDECIDED)}))"
-            " AND EXISTS (SELECT FROM subscription s WHERE s.id = :id AND s.state IN ('active', 'past_due'))"
         ),
         {"id": subscription_id, "now": tx.now},
     )

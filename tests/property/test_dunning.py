@@ -77,8 +77,11 @@ def test_an_operators_attempt_neither_moves_nor_ends_the_ladder(
     assert decision.step == step
     assert not isinstance(decision, GiveUp)
     if isinstance(decision, ReattemptAt):
-        assert ladder_at is not None
-        assert decision.at >= max(ladder_at, at + MINIMUM_GAP)
+        assert decision.at >= at + MINIMUM_GAP
+        assert ladder_at is None or decision.at >= ladder_at
+    elif code not in (*WAITS_FOR_CARD, *NO_STRIKE):
+        assert ladder_at is None
+        assert step >= len(LADDER_DAYS)
 
 
 def test_a_step_counts_from_the_decline_not_from_midnight() -> None:

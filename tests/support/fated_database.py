@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
-from typing_extensions import override
 
 from models.session import CommitInDoubt, Database, DatabaseTrouble
 
@@ -69,8 +68,7 @@ class FatedDatabase(Database):
         self._fate = None
 
     @contextmanager
-    @override
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[Transaction]:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         fate = self._next()
         undone = fate in {CommitFate.TROUBLE, CommitFate.DOUBT_GONE, CommitFate.KILLED_BEFORE}
         try:
