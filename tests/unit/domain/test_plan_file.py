@@ -8,7 +8,6 @@ from domain.billing_period import CatchUp
 from domain.errors import BadInput
 from domain.plan_file import MAXIMUM_BYTES, MAXIMUM_PLANS, MINIMUM_AMOUNT, read_plan_file
 from domain.schedule import Cron, Every, Unit
-from models import subscription
 
 
 def plan(**changes: str) -> str:
@@ -32,7 +31,6 @@ def test_a_cron_plan_is_read() -> None:
 
 
 def test_the_least_amount_is_the_tables() -> None:
-    assert MINIMUM_AMOUNT == subscription.MINIMUM_AMOUNT
     assert read_plan_file(plan(amount=str(MINIMUM_AMOUNT)).encode())[0].amount == MINIMUM_AMOUNT
 
 
