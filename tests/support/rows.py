@@ -23,10 +23,35 @@ def row(table: str) -> dict[str, Any]:
     """Another valid row, hanging on the world that ``furnish`` made; its own ids and names differ every time."""
     number = next(_numbers)
     own = UUID(int=number)
-    rows: dict[str, dict[str, Any]] = {
+    return (_of_the_installation(number) | _of_what_is_sold(number, own) | _of_what_is_owed(number, own))[table]
+
+
+def _of_the_installation(number: int) -> dict[str, dict[str, Any]]:
+    return {
         "installation": {"id": 1, "namespace": "house"},
         "billing_clock": {"id": 1, "origin": AT, "rate": 1, "anchor": AT, "last_seen": AT},
         "channel_state": {"name": f"channel {number}", "rate_used_until": AT},
+        "audit_entry": {
+            "occurred_at": AT,
+            "actor": "ops",
+            "action": "look",
+            "subject": "invoice",
+            "reason": "",
+            "details": {},
+        },
+        "outbox_event": {"occurred_at": AT, "kind": "invoice.paid", "subscription_id": SUBSCRIPTION, "data": {}},
+        "seen_token": {
+            "digest": f"digest {number}",
+            "channel": "default",
+            "expires_at": 1,
+            "first_seen_at": AT,
+            "dies_at": AT,
+        },
+    }
+
+
+def _of_what_is_sold(number: int, own: UUID) -> dict[str, dict[str, Any]]:
+    return {
         "plan": {"id": own, "code": f"p{number}", "name": "plan", "every": "1 month", "cron": None, "catch_up": "all"},
         "plan_price": {
             "id": own,
@@ -49,6 +74,17 @@ def row(table: str) -> dict[str, Any]:
             "next_billing_at": AT,
             "catch_up_below": 0,
         },
+        "skipped_period": {
+            "subscription_id": SUBSCRIPTION,
+            "first_ordinal": number,
+            "last_ordinal": number,
+            "reason": "catch_up",
+        },
+    }
+
+
+def _of_what_is_owed(number: int, own: UUID) -> dict[str, dict[str, Any]]:
+    return {
         "invoice": {
             "id": own,
             "subscription_id": SUBSCRIPTION,
@@ -109,30 +145,7 @@ def row(table: str) -> dict[str, Any]:
             "token_digest": "digest",
             "body": {},
         },
-        "skipped_period": {
-            "subscription_id": SUBSCRIPTION,
-            "first_ordinal": number,
-            "last_ordinal": number,
-            "reason": "catch_up",
-        },
-        "audit_entry": {
-            "occurred_at": AT,
-            "actor": "ops",
-            "action": "look",
-            "subject": "invoice",
-            "reason": "",
-            "details": {},
-        },
-        "outbox_event": {"occurred_at": AT, "kind": "invoice.paid", "subscription_id": SUBSCRIPTION, "data": {}},
-        "seen_token": {
-            "digest": f"digest {number}",
-            "channel": "default",
-            "expires_at": 1,
-            "first_seen_at": AT,
-            "dies_at": AT,
-        },
     }
-    return rows[table]
 
 
 def insert(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> None:
