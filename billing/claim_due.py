@@ -6,6 +6,7 @@ and checks everything again under the locks. A doubtful commit is never followed
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None
     if grant.count == 0:
         return None
     charges = _claim(ports, token, limit=grant.count)
+    if len(charges) < grant.count:
+        _give_back(ports, grant, unused=grant.count - len(charges))
     if not charges:
         return None
     return Batch(
@@ -69,6 +72,13 @@ def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None
         first_at_boottime=began + grant.wait_seconds,
         spacing_seconds=1 / ports.limits.rate,
     )
+
+
+def _give_back(ports: Ports, grant: installation.Grant, *, unused: int) -> None:
+    """Every run ends with a claim that finds nothing: what it reserved is the next run's."""
+    # What is claimed must be sent in time, whatever becomes of this.
+    with suppress(DatabaseTrouble, CommitInDoubt), ports.database.transaction() as tx:
+        installation.give_rate_back(tx, grant, unused=unused, per_second=ports.limits.rate)
 
 
 def _claim(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:

@@ -23,10 +23,14 @@ CHANNEL: Final = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """How many calls the channel's rate allows now, and how many seconds from now the first may start."""
+    """How many calls the channel's rate allows now, and how many seconds from now the first may start.
+
+    ``used_until``: real time up to which the rate is given away with it; None: it is not.
+    """
 
     count: int
     wait_seconds: float
+    used_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,12 @@ def own_namespace(tx: Transaction, namespace: str) -> None:
             f"this database belongs to the installation {owner!r}, not to {namespace!r}: charging from a copy would"
             f" charge twice; set JEONGGI_NAMESPACE={owner}, or use a database of its own"
         )
+
+
+def namespace(tx: Transaction) -> str | None:
+    """Whose database this is; None: nobody's yet."""
+    found: str | None = tx.connection.execute(text("SELECT namespace FROM installation")).scalar_one_or_none()
+    return found
 
 
 def start_clock(tx: Transaction, *, origin: datetime | None, rate: int, stops_at: datetime | None = None) -> None:
@@ -137,11 +147,24 @@ def reserve_rate(tx: Transaction, *, wanted: int, per_second: int, window_second
     count = min(wanted, int((window_seconds - wait_seconds) * per_second))
     if count <= 0:
         return Grant(count=0, wait_seconds=wait_seconds)
+    until = begin + timedelta(seconds=count / per_second)
     tx.connection.execute(
-        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"),
-        {"name": CHANNEL, "until": begin + timedelta(seconds=count / per_second)},
+        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"), {"name": CHANNEL, "until": until}
     )
-    return Grant(count=count, wait_seconds=wait_seconds)
+    return Grant(count=count, wait_seconds=wait_seconds, used_until=until)
+
+
+def give_rate_back(tx: Transaction, grant: Grant, *, unused: int, per_second: int) -> None:
+    """Give back the end of a share that was not needed, unless somebody has taken the one behind it since."""
+    if grant.used_until is not None:
+        tx.connection.execute(
+            text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name AND rate_used_until = :taken"),
+            {
+                "name": CHANNEL,
+                "until": grant.used_until - timedelta(seconds=unused / per_second),
+                "taken": grant.used_until,
+            },
+        )
 
 
 def halt_channel(tx: Transaction, *, reason: str) -> bool:
