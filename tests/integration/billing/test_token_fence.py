@@ -80,6 +80,7 @@ RESENDABLE = "SELECT EXISTS (SELECT FROM charge_attempt WHERE state = 'not_execu
 def test_a_sender_that_wakes_after_its_attempt_was_sent_again_does_not_send(house: House) -> None:
     sub, batch, calls = _frozen(house)
     _resolve_until(house, RESENDABLE, hours=3)
+    house.advance(seconds=11)  # the pause before a resend
     house.charge()
     assert house.states("invoice") == {"paid": 1}
 
@@ -99,6 +100,7 @@ def test_a_sender_that_froze_past_the_check_is_refused_for_its_dead_token(house:
     house.ports = replace(house.ports, gateway=house.gateway)
     sub, batch, calls = _frozen(house)
     _resolve_until(house, RESENDABLE, hours=5)
+    house.advance(seconds=11)  # the pause before a resend
     house.charge()
     assert house.states("invoice") == {"paid": 1}
 
