@@ -8,7 +8,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 LOCK_ARGS ?=
 
-COMPOSE_FILES := $(wildcard compose*.yaml deploy/compose*.yaml)
+COMPOSE_FILES := $(wildcard docker-compose*.yml deploy/docker-compose*.yml)
 DOCKERFILES := $(wildcard Dockerfile* deploy/Dockerfile*)
 WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 

@@ -11,20 +11,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
+from billing.change_subscription import By
 from billing.claim_due import claim_due
 from billing.clear_reattempt import clear_reattempts
+from billing.halt_channel import halt
 from billing.record_outcome import record_outcomes
 from billing.report import Looked, Report
 from billing.token_in_hand import token_in_hand
 from domain.errors import GatewayTrouble
 from domain.evidence import Said, Source
 from domain.outcome import Approved, Declined
-from models.queries import installation
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
     from billing.ports import Ports
     from gateway.port import AccessToken, Answer, Batch, FanOut
+
+
+_log = structlog.get_logger("billing")
 
 
 @dataclass(slots=True)
@@ -134,7 +140,7 @@ def _halt(ports: Ports, run: ChargeRun) -> None:
     """The gateway refuses a token that it has just given: a wrong configuration, which no repetition mends."""
     run.stopped_because = "channel_halted"
     # A database that is away must not cost the answers in hand: the next run meets the same refusal, and halts.
-    with suppress(DatabaseTrouble, CommitInDoubt), ports.database.transaction() as tx:
-        installation.halt_channel(
-            tx, reason="the gateway answered 401 to a token that was not near its end: check the API key's rights"
-        )
+    reason = "the gateway answered 401 to a token that was not near its end: check the API key's rights"
+    _log.error("channel.halted", reason=reason)
+    with suppress(DatabaseTrouble, CommitInDoubt):
+        halt(ports.database, by=By(actor="engine", reason=reason))

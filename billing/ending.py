@@ -176,8 +176,9 @@ class Ending:
             self._move(invoice, None, next_attempt_at=None)
             self._ask_operator(attempt, invoice, f"absent {attempt['absent_count']} times: not re-sent by itself")
         else:
-            pause = self._limits.resend_pause_seconds * max(1, self._tx.moment.rate)
-            self._move(invoice, None, next_attempt_at=self._tx.now + timedelta(seconds=pause))
+            # Due, but not before a pause of real time, for the gateway lives in real time.
+            attempt["next_look_up_at"] = self._tx.real + timedelta(seconds=self._limits.resend_pause_seconds)
+            self._move(invoice, None, next_attempt_at=self._tx.now)
 
     def _unknown(self, outcome: Unknown, attempt: Row, invoice: Row) -> None:
         is_new = attempt["state"] != AttemptState.UNKNOWN

@@ -1,4 +1,4 @@
-"""An operator's hand on the gateway channel: halt it, so that nothing more is charged, and let it go on."""
+"""Halt the gateway channel, so that nothing more is charged, and let it go on."""
 
 from __future__ import annotations
 

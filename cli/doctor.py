@@ -20,7 +20,7 @@ from models.migrate import is_at_head
 from models.queries import listing
 from models.session import Database
 from runtime.settings import Settings, load_settings
-from runtime.wiring import namespace_of, open_ports, server_urls
+from runtime.wiring import open_ports, server_urls
 
 #: Free space below which the databases may stop.
 _LEAST_MEGABYTES = 500
@@ -118,8 +118,8 @@ def _database(settings: Settings) -> str:
         with database.reading() as tx:
             facts: Any = listing.database_facts(tx)
             halted = listing.channel(tx).halt_reason
-    wanted = namespace_of(settings)
-    if facts.namespace not in {None, wanted}:
+    wanted = settings.namespace
+    if wanted is not None and facts.namespace not in {None, wanted}:
         raise Misconfigured(
             f"it belongs to the installation {facts.namespace!r}, not to {wanted!r}: set"
             f" JEONGGI_NAMESPACE={facts.namespace}, or use a database of its own"
@@ -130,8 +130,9 @@ def _database(settings: Settings) -> str:
             " on"
         )
     if halted is not None:
-        raise Misconfigured(f"the channel is halted ({halted}): see to it, then `jeonggi channel resume`")
-    return f"PostgreSQL {facts.version}, at the newest schema, installation {facts.namespace or wanted}"
+        raise Misconfigured(f"the channel is halted ({halted}): see to it, then `jeonggi channel resume --reason ...`")
+    name = facts.namespace or wanted or "without a name yet"
+    return f"PostgreSQL {facts.version}, at the newest schema, installation {name}"
 
 
 def _redis(settings: Settings) -> str:

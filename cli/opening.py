@@ -47,7 +47,7 @@ def opened_ports() -> Iterator[tuple[Settings, Ports]]:
                 database=database,
                 gateway=cast("Gateway", _NoGateway()),
                 limits=limits_of(settings),
-                namespace=namespace_of(settings),
+                namespace=namespace_of(database),
                 boottime=boottime,
             ),
         )

@@ -49,7 +49,7 @@ def import_(
             return Import(
                 lines=lambda: _lines(stream, progress(step, size)),
                 default_timezone=settings.timezone.key,
-                terms=Terms(namespace=namespace_of(settings), max_behind=settings.max_periods_behind, update=update),
+                terms=Terms(namespace=namespace_of(database), max_behind=settings.max_periods_behind, update=update),
                 refused=refusals,
             )
 

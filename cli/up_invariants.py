@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing.check_invariants import check_invariants
-
 from runtime.wiring import open_ports
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from runtime.embedded.servers import Engines
 from runtime.embedded.state_dir import StateDir, open_state_dir
 from runtime.processes import Program, Supervisor
 from runtime.settings import Settings, exported, inherited_environment, load_settings, simulator_flags
-from runtime.wiring import namespace_of
+from runtime.wiring import DEMO_NAMESPACE
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -113,7 +113,7 @@ class Installation:
             "JEONGGI_GATEWAY_URL": url,
             "JEONGGI_IMP_KEY": _SIMULATOR_KEY,
             "JEONGGI_IMP_SECRET": _SIMULATOR_KEY,
-            "JEONGGI_NAMESPACE": namespace_of(self.settings),
+            "JEONGGI_NAMESPACE": self.settings.namespace or DEMO_NAMESPACE,
             "JEONGGI_TEST_CHANNEL": "true",
             "JEONGGI_GATEWAY_RATE": str(_SIMULATOR_RATE),
         }
@@ -167,7 +167,7 @@ def open_installation(stack: ExitStack, settings: Settings, *, stops_at: datetim
     upgrade_to_head(url)
     clock = settings.clock_setting
     with database.transaction() as tx:
-        installation.own_namespace(tx, namespace_of(settings))
+        installation.own_namespace(tx, settings.namespace or DEMO_NAMESPACE)
         installation.start_clock(
             tx,
             origin=None if clock is None else clock.origin,

@@ -188,6 +188,8 @@ def first_ordinal_from(schedule: Schedule, *, started_on: date, zone_name: str, 
         return 0
     low, high = 0, 1
     while starts_before(high):
+        if high == MAX_ORDINAL:
+            raise BadInput(f"started_on {started_on} is more than {MAX_ORDINAL} periods ago; give a later one")
         low, high = high, min(high * 2, MAX_ORDINAL)
     while high - low > 1:  # low starts before, high does not
         middle = (low + high) // 2

@@ -40,8 +40,8 @@ class GatewayConfig:
     token_margin_seconds: float = 10.0
     #: A token that is handed out lives at least this long.
     token_min_life_seconds: float = 15.0
-    #: Larger answers are not read to their end.
-    max_body_bytes: int = 1024 * 1024
+    #: Larger answers are not read to their end. A page of a list holds a thousand records of one or two kB.
+    max_body_bytes: int = 8 * 1024 * 1024
     #: PEM file of the authorities to trust instead of the usual ones.
     ca_file: str | None = None
 

@@ -28,8 +28,8 @@ from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED, AttemptState
 from domain.evidence import Said, Source
 from domain.invoice import CHARGEABLE, InvoiceState, Purpose, Trigger
 from domain.outcome import DeclineCode, UnknownReason
+from domain.plan_file import MINIMUM_AMOUNT
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
-from models.subscription import MINIMUM_AMOUNT
 
 
 class Invoice(Base):
@@ -128,7 +128,7 @@ class ChargeAttempt(Base):
     decline_code: Mapped[str | None] = mapped_column(Text)
     unknown_reason: Mapped[str | None] = mapped_column(Text)
     raw_reason: Mapped[str | None] = mapped_column(Text)
-    #: Real time. In flight: the lease's end; unknown: the next look-up.
+    #: Real time. In flight: the lease's end; unknown: the next look-up; not executed: not sent again before.
     next_look_up_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     first_sent_at: Mapped[Instant]  # real time of the first send's commit 1
     operator_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # real time

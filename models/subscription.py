@@ -9,11 +9,9 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, Te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing_period import CatchUp, SkipReason
+from domain.plan_file import MINIMUM_AMOUNT
 from domain.subscription import BILLABLE, Change, EndedReason, SubscriptionState
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
-
-#: The least that a card charge may be. Source: KG Inicis code book, refusals 5x0690 (below 100 won).
-MINIMUM_AMOUNT = 100
 
 
 class Plan(Base):

@@ -102,7 +102,9 @@ class Settings(BaseSettings):
         _DEFAULTS.gateway_connect_timeout_seconds, description="Wait for a new connection."
     )
     gateway_write_timeout_seconds: Seconds = Field(
-        _DEFAULTS.gateway_write_timeout_seconds, description="Wait for the request to be written."
+        _DEFAULTS.gateway_write_timeout_seconds,
+        description="Wait for the request to be written. The transport in use"
+        " knows no such limit of its own: the total one ends it.",
     )
     gateway_read_timeout_seconds: Seconds = Field(
         _DEFAULTS.gateway_read_timeout_seconds, description="Wait for the answer to a charge; each one that comes"

@@ -50,12 +50,21 @@ def open_database(settings: Settings) -> Database:
     """
     url = server_urls(settings).database_url
     database = Database(url)
-    database.check()
+    try:
+        database.check()
+        _require_newest_schema(url)
+        if settings.namespace is not None:
+            with database.transaction() as tx:
+                installation.own_namespace(tx, settings.namespace)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _require_newest_schema(url: str) -> None:
     if not is_at_head(url):
         raise Misconfigured("the database is not at the newest schema: run `jeonggi migrate`")
-    with database.transaction() as tx:
-        installation.own_namespace(tx, namespace_of(settings))
-    return database
 
 
 def open_ports(settings: Settings) -> Ports:
@@ -64,18 +73,31 @@ def open_ports(settings: Settings) -> Ports:
     Raises:
         Misconfigured: No gateway is set, or the database is not usable.
     """
+    gateway = IamportGateway(gateway_config(settings))
+    database = open_database(settings)
     return Ports(
-        database=open_database(settings),
-        gateway=IamportGateway(gateway_config(settings)),
+        database=database,
+        gateway=gateway,
         limits=limits_of(settings),
-        namespace=namespace_of(settings),
+        namespace=namespace_of(database),
         boottime=boottime,
     )
 
 
-def namespace_of(settings: Settings) -> str:
-    """Whose ids are made; an installation with a real gateway must name it, which ``load_settings`` checks."""
-    return settings.namespace or DEMO_NAMESPACE
+def namespace_of(database: Database) -> str:
+    """Whose ids are made: what the database was given when it was new.
+
+    Raises:
+        Misconfigured: It was given none yet.
+    """
+    with database.reading() as tx:
+        namespace = installation.namespace(tx)
+    if namespace is None:
+        raise Misconfigured(
+            "this database belongs to no installation yet: set JEONGGI_NAMESPACE to the name of yours, such as"
+            " shop-live"
+        )
+    return namespace
 
 
 def limits_of(settings: Settings) -> Limits:

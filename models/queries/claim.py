@@ -35,13 +35,15 @@ _FROM: Final = (
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN billing_key k ON k.id = s.billing_key_id"
 )
 
-#: An invoice with an undecided attempt is never due; were one so, it would only take a place in every batch.
-_DECIDED: Final = (
-    f"NOT EXISTS (SELECT FROM charge_attempt u WHERE u.invoice_id = i.id AND u.state IN ({listed(UNDECIDED)}))"
+#: An invoice with an undecided attempt is never due; were one so, it would only take a place in every batch. One that
+#: was not executed is sent again after its pause.
+_READY: Final = (
+    f"NOT EXISTS (SELECT FROM charge_attempt u WHERE u.invoice_id = i.id AND (u.state IN ({listed(UNDECIDED)})"
+    " OR (u.state = 'not_executed' AND u.next_look_up_at > :real)))"
 )
 
 _CANDIDATES: Final = text(
-    f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND {_DECIDED}"
+    f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND {_READY}"
     f" AND NOT ({_NEEDS_LOOK})"
     " AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
     " ORDER BY i.next_attempt_at, i.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
@@ -50,7 +52,7 @@ _UNCLEARED: Final = text(
     f"SELECT i.id, i.subscription_id, i.attempt_count{_FROM} WHERE {_CLAIMABLE} AND {_NEEDS_LOOK}"
     " ORDER BY i.next_attempt_at, i.id LIMIT :limit"
 )
-_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_DECIDED} LIMIT :limit) due")
+_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_READY} LIMIT :limit) due")
 #: Locked by id, one kind after the other: subscription (by the candidates), billing key, invoice, attempt.
 _LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
 _LOCK_INVOICES: Final = text("SELECT id FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
@@ -77,7 +79,7 @@ def lock_claimable(tx: Transaction, *, limit: int, fresh: datetime, only: UUID |
         fresh: Real time; a declined invoice whose attempts were looked up before it is left out.
         only: This invoice alone.
     """
-    parameters = {"now": tx.now, "limit": limit, "fresh": fresh, "only": only}
+    parameters = {"now": tx.now, "real": tx.real, "limit": limit, "fresh": fresh, "only": only}
     found = tx.connection.execute(_CANDIDATES, parameters).all()
     if not found:
         return []
@@ -163,7 +165,7 @@ def note_cleared(tx: Transaction, counts: Mapping[UUID, int], *, at: datetime) -
 
 def due_count(tx: Transaction, *, limit: int) -> int:
     """How many invoices are due, counted up to a limit."""
-    return int(tx.connection.execute(_DUE_COUNT, {"now": tx.now, "limit": limit}).scalar_one())
+    return int(tx.connection.execute(_DUE_COUNT, {"now": tx.now, "real": tx.real, "limit": limit}).scalar_one())
 
 
 def set_invoice_aside(tx: Transaction, *, invoice_id: UUID, reason: str) -> None:

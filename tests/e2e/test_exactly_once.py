@@ -97,6 +97,7 @@ def test_every_period_is_paid_once_whatever_dies(
         fleet.await_rest(SIXTH_IS_DUE, deadline_seconds=400)
         fleet.run_clock(ORIGIN, RATE, stops_at=LADDERS_ARE_OVER)
         fleet.await_rest(LADDERS_ARE_OVER, deadline_seconds=200)
+        _act_as_the_operator(fleet)
 
         _check_the_ledger(fleet, {ref: uid for ref, uid, _ in cards})
         fleet.jeonggi("invariants", "check", "--gateway")
@@ -136,6 +137,23 @@ def _kill_and_flush(fleet: Fleet, chance: random.Random, redis_url: str) -> Coun
     return done
 
 
+def _act_as_the_operator(fleet: Fleet) -> None:
+    """An attempt that was absent three times asks a person, who has it sent again."""
+    for _ in range(5):
+        with fleet.database.reading() as tx:
+            waiting = tx.connection.execute(
+                text(
+                    "SELECT invoice_id FROM charge_attempt"
+                    " WHERE operator_since IS NOT NULL AND state = 'not_executed' ORDER BY 1"
+                )
+            ).all()
+        if not waiting:
+            return
+        for row in waiting:
+            fleet.jeonggi("invoice", "charge-now", str(row.invoice_id), "--reason", "absent three times")
+        fleet.await_rest(LADDERS_ARE_OVER, deadline_seconds=200)
+
+
 def _flies(fleet: Fleet, least: int) -> bool:
     return fleet.in_flight() >= least
 
@@ -160,8 +178,22 @@ def _check_the_ledger(fleet: Fleet, cards: dict[str, str]) -> None:
         assert row["amount"] == AMOUNT
         assert row["customer_uid"] == cards[owner[sub_id]]
     expected = Counter((ref, ordinal) for ref, uid in cards.items() if _pays(uid) for ordinal in range(PERIODS))
-    assert charged == expected
+    assert charged == expected, _unpaid(fleet)
     assert not [row for row in fleet.ledger() if row["status"] in {"ready", "cancelled"}]
+
+
+def _unpaid(fleet: Fleet) -> list[str]:
+    """What the engine says of invoices that are neither paid nor given up."""
+    with fleet.database.reading() as tx:
+        rows = tx.connection.execute(
+            text(
+                "SELECT c.customer_ref, i.ordinal, i.state, i.next_attempt_at, i.set_aside_reason, a.state AS attempt,"
+                " a.unknown_reason, a.operator_reason, a.send_no FROM invoice i"
+                " JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
+                " LEFT JOIN charge_attempt a ON a.invoice_id = i.id WHERE i.state IN ('open', 'past_due')"
+            )
+        ).all()
+    return [str(row) for row in rows]
 
 
 def _read_merchant_uid(uid: str) -> tuple[UUID, int]:

@@ -146,7 +146,8 @@ class Fleet:
         return rows
 
     def in_flight(self) -> int:
-        return int(self.control("GET", "/counters")["in_flight"])
+        """Charges that the simulator is at now."""
+        return int(self.control("GET", "/counters")["in_flight"].get("POST /subscribe/payments/again", 0))
 
 
 def seed_of_run() -> int:

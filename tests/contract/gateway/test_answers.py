@@ -92,7 +92,7 @@ def test_the_environment_s_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(("life", "is_configuration"), [(1800.0, True), (30.0, False)])
 def test_a_refused_token_that_was_not_near_its_end_is_a_configuration_error(
     life: float,
-    is_configuration: bool,  # noqa: FBT001 - a parameter of the test
+    is_configuration: bool,
 ) -> None:
     with SocketServer(always(answer(401, REFUSED))) as server, client(server.url) as gateway:
         answered = charge_once(gateway, token=make_token(life=life))

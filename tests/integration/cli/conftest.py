@@ -53,6 +53,7 @@ def jeonggi(
     monkeypatch.setenv("JEONGGI_DATABASE_URL", database_url)
     monkeypatch.setenv("JEONGGI_REDIS_URL", redis_url)
     monkeypatch.setenv("JEONGGI_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("JEONGGI_NAMESPACE", "demo")
     return Jeonggi(capsys)
 
 
