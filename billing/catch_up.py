@@ -31,8 +31,6 @@ def postpone_second_charges(tx: Transaction, due: Sequence[Row[Any]]) -> list[Ro
     for row in due:
         if not row.is_catch_up:
             kept.append(row)
-        elif row.customer_id in mine and row.attempt_id is not None:
-            kept.append(row)  # the same attempt again: it has its day already
         elif row.customer_id in mine:
             begin, end = civil_day(tx.now, row.timezone)
             if row.customer_id in taken or claim.is_charged_within(

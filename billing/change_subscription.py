@@ -76,25 +76,45 @@ def resume(ports: Ports, subscription_id: UUID, *, by: By) -> None:
         subscription = _lock(tx, subscription_id)
         if subscription.state != SubscriptionState.PAUSED:
             raise Conflict(f"subscription {subscription_id} is {subscription.state}, not paused")
-        arrears = calendar_of(subscription).arrears(
-            now=tx.now,
-            catch_up=CatchUp(subscription.catch_up),
-            from_ordinal=subscription.ordinal + 1,
-            max_behind=ports.limits.max_behind,
-            skipped_because=SkipReason.PAUSED,
-        )
         in_debt = bool(record.in_debt(tx, [subscription_id]))
         happened = SubscriptionEvent.RESUMED_IN_DEBT if in_debt else SubscriptionEvent.RESUMED
-        change.write_skips(tx, subscription_id=subscription_id, skips=arrears.skips)
-        change.write_resumed(
-            tx,
-            subscription_id=subscription_id,
-            state=advance(SUBSCRIPTION_TABLE, SubscriptionState.PAUSED, happened),
-            ordinal=arrears.first - 1,
-            next_billing_at=calendar_of(subscription).start(arrears.first),
-            catch_up_below=arrears.current,
-        )
+        _come_back(tx, subscription, happened, max_behind=ports.limits.max_behind)
         _tell(tx, "subscription.resumed", subscription_id, by)
+
+
+def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
+    """Bill a subscription again that an error took out of the way, once its cause is mended.
+
+    Raises:
+        NotFound, Conflict: There is none, or it is not set aside.
+    """
+    with ports.database.transaction() as tx:
+        subscription = _lock(tx, subscription_id)
+        if subscription.set_aside_reason is None:
+            raise Conflict(f"subscription {subscription_id} is not set aside")
+        change.take_back(tx, subscription_id)
+        _tell(tx, "subscription.released", subscription_id, by)
+
+
+def _come_back(tx: Transaction, subscription: Row[Any], happened: SubscriptionEvent, *, max_behind: int) -> None:
+    """Billing begins again: what is behind is owed as the plan's ``catch_up`` says."""
+    calendar = calendar_of(subscription)
+    arrears = calendar.arrears(
+        now=tx.now,
+        catch_up=CatchUp(subscription.catch_up),
+        from_ordinal=subscription.ordinal + 1,
+        max_behind=max_behind,
+        skipped_because=SkipReason.PAUSED,
+    )
+    change.write_skips(tx, subscription_id=subscription.id, skips=arrears.skips)
+    change.write_resumed(
+        tx,
+        subscription_id=subscription.id,
+        state=advance(SUBSCRIPTION_TABLE, SubscriptionState(subscription.state), happened),
+        ordinal=arrears.first - 1,
+        next_billing_at=calendar.start(arrears.first),
+        catch_up_below=arrears.current,
+    )
 
 
 def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
@@ -118,6 +138,9 @@ def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, cust
             _tell(tx, f"subscription.{wanted}_requested", subscription_id, by)
             return Made.AFTER_OUTCOME
         _apply(tx, subscription, wanted, key_id, by)
+        if subscription.state == SubscriptionState.PENDING and wanted is Change.CHANGE_CARD:
+            # The first card: what ended while there was none is behind.
+            _come_back(tx, subscription, SubscriptionEvent.CARD_ADDED, max_behind=ports.limits.max_behind)
         return Made.AT_ONCE
 
 
@@ -131,8 +154,6 @@ def _apply(tx: Transaction, subscription: Row[Any], wanted: Change, key_id: UUID
         change.void_invoices(tx, subscription.id)
     else:
         change.wake_invoices(tx, subscription.id)
-        if state is SubscriptionState.PENDING:
-            state = advance(SUBSCRIPTION_TABLE, state, SubscriptionEvent.CARD_ADDED)
     change.write_changed(
         tx,
         subscription_id=subscription.id,
@@ -147,7 +168,8 @@ def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
     state = SubscriptionState(subscription.state)
     if state is SubscriptionState.ENDED:
         raise Conflict(f"subscription {subscription.id} has ended ({subscription.ended_reason})")
-    if subscription.requested_change is not None and subscription.requested_change != wanted:
+    waits_for_other = subscription.requested_change is not None and subscription.requested_change != wanted
+    if waits_for_other and wanted is not Change.CANCEL:  # an end wins over whatever else waits
         raise Conflict(
             f"subscription {subscription.id} already has a {subscription.requested_change} that waits for the outcome"
             " of a charge; ask again once it is made"

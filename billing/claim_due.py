@@ -151,6 +151,7 @@ class _Claimed:
             self.attempt = {
                 **moving,
                 "state": advance(ATTEMPT_TABLE, AttemptState(row.attempt_state), AttemptEvent.RESENT),
+                "started_at": tx.now,
                 "unknown_reason": None,
                 "raw_reason": None,
                 "operator_since": None,
@@ -186,7 +187,8 @@ class _Claimed:
 def _hand_back(ports: Ports, charges: Sequence[Charge]) -> None:
     """A doubtful claim is not sent: if it is there, it is proven not executed, for we know that we sent nothing.
 
-    The recording opens a new connection and locks the rows, so it waits for the ghost and then sees the truth.
+    The recording looks with a new connection, under locks. Should the server still be at the doubtful commit, a new
+    attempt is not seen, and is asked about once its lease is over.
     """
     record_outcomes(
         ports,

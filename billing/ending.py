@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 #: Resends after proven absence, before an operator decides.
 RESENDS: Final = 2
 
+#: The pause before a resend doubles so many times: from 10 seconds to 5 minutes in production.
+LONGEST_PAUSE: Final = 5
+
 _PAYABLE: Final = (*CHARGEABLE, InvoiceState.UNCOLLECTIBLE)
 
 Row = dict[str, Any]
@@ -176,8 +179,9 @@ class Ending:
             self._move(invoice, None, next_attempt_at=None)
             self._ask_operator(attempt, invoice, f"absent {attempt['absent_count']} times: not re-sent by itself")
         else:
-            # Due, but not before a pause of real time, for the gateway lives in real time.
-            attempt["next_look_up_at"] = self._tx.real + timedelta(seconds=self._limits.resend_pause_seconds)
+            # Due, but not before a pause of real time, for the gateway lives in real time; longer each time.
+            pause = self._limits.resend_pause_seconds * 2 ** min(attempt["send_no"] - 1, LONGEST_PAUSE)
+            attempt["next_look_up_at"] = self._tx.real + timedelta(seconds=pause)
             self._move(invoice, None, next_attempt_at=self._tx.now)
 
     def _unknown(self, outcome: Unknown, attempt: Row, invoice: Row) -> None:

@@ -147,6 +147,17 @@ def resume(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJso
     _change(subscription, by(actor, reason), resumed, "resumed", as_json=as_json)
 
 
+@app.command()
+def release(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Bill one again that an error took out of the way, once its cause is mended."""
+
+    def released(ports: "Ports", subscription_id: "UUID", *, by: "By") -> Made:
+        change_subscription.release(ports, subscription_id, by=by)
+        return Made.AT_ONCE
+
+    _change(subscription, by(actor, reason), released, "released", as_json=as_json)
+
+
 @app.command("change-card")
 def change_card(
     subscription: Id,

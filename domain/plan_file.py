@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from domain.billing_period import CatchUp
 from domain.errors import BadInput
-from domain.schedule import Cron, Every, Schedule, Unit, parse_cron, parse_every
+from domain.schedule import Cron, Every, Schedule, Unit, is_daily, parse_cron, parse_every
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,13 +89,19 @@ def _read_plan(table: object, number: int) -> PlanSpec:
         )
     where = f"plan {code!r}"
     _refuse_unknown(table, _KEYS, where=where)
-    return PlanSpec(
+    plan = PlanSpec(
         code=code,
         name=_name(table.get("name"), where),
         amount=_amount(table.get("amount"), where),
         schedule=_schedule(table, where),
         catch_up=_catch_up(table.get("catch_up", CatchUp.LATEST.value), where),
     )
+    if plan.catch_up is CatchUp.ALL and is_daily(plan.schedule):
+        raise BadInput(
+            f'{where}: catch_up = "all" never catches up on a plan that bills every day, for a customer is charged at'
+            ' most once a day; give "latest" or "none"'
+        )
+    return plan
 
 
 def _name(name: object, where: str) -> str:

@@ -147,6 +147,17 @@ def parse_cron(text: str) -> Cron:
     return Cron(expression)
 
 
+def is_daily(schedule: Schedule) -> bool:
+    """Whether every civil day has a period of its own."""
+    match schedule:
+        case Every():
+            return schedule.unit is Unit.DAY and schedule.count == 1
+        case Cron():
+            return schedule.expression.split(" ")[2:] == ["*", "*", "*"]
+        case _:
+            assert_never(schedule)
+
+
 def review_cron(cron: Cron, *, today: date) -> CronReview:
     """The next 24 fires, and warnings about months that are skipped and fields that mean "or"."""
     begin = datetime.combine(today, time.min)

@@ -69,7 +69,8 @@ def _configuration(settings: Settings) -> Mapping[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
-        "task_soft_time_limit": settings.soft_limit_seconds,
+        # No soft limit of Celery's: it would raise in the middle of any statement. A charge run ends itself by then.
+        "task_soft_time_limit": None,
         "task_time_limit": settings.hard_limit_seconds,
         "worker_pool": "prefork",
         "worker_max_tasks_per_child": 5000,

@@ -29,7 +29,8 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
     return tx.connection.execute(
         text(
             "SELECT s.id, s.customer_id, s.billing_key_id, s.timezone, s.started_on, s.state, s.ended_reason,"
-            " s.ordinal, s.next_billing_at, s.requested_change, s.requested_key_id, s.requested_by, p.every, p.cron,"
+            " s.ordinal, s.next_billing_at, s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by,"
+            " p.every, p.cron,"
             " p.catch_up FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
         ),
         {"id": subscription_id},
@@ -136,6 +137,13 @@ def write_resumed(
             " AND a.operator_since IS NOT NULL)"
         ),
         {"id": subscription_id},
+    )
+
+
+def take_back(tx: Transaction, subscription_id: UUID) -> None:
+    """Let a subscription be opened again that was set aside."""
+    tx.connection.execute(
+        text("UPDATE subscription SET set_aside_reason = NULL WHERE id = :id"), {"id": subscription_id}
     )
 
 

@@ -56,6 +56,8 @@ def test_the_least_amount_is_the_tables() -> None:
         (plan(every='"0 months"').encode(), "plan 'basic': every = '0 months' is not an interval"),
         (plan(every="", cron='"0 10 30 2 *"').encode(), "is not a cron expression that ever fires"),
         (plan(every="", cron='"* 10 1 * *"').encode(), "fires more than once a day"),
+        (plan(every='"1 day"', catch_up='"all"').encode(), 'catch_up = "all" never catches up'),
+        (plan(every="", cron='"0 9 * * *"', catch_up='"all"').encode(), 'catch_up = "all" never catches up'),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(content: bytes, told: str) -> None:
