@@ -11,6 +11,7 @@ from billing.check_invariants import Broken, check_invariants
 from cli.opening import opened_ports, opened_ports_with_gateway
 from cli.options import AsJson
 from cli.output import say, say_json, show_table
+from cli.patience import once_there_is_a_token
 
 app = typer.Typer(no_args_is_help=True, help="What must hold, always.")
 
@@ -30,7 +31,12 @@ def check(
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     with opened() as (settings, ports), console.status("looking") as status:
         attention: list[Broken] = []
-        broken = check_invariants(ports, gateway=gateway, progress=status.update, attention=attention.append)
+
+        def look() -> list[Broken]:
+            attention.clear()
+            return check_invariants(ports, gateway=gateway, progress=status.update, attention=attention.append)
+
+        broken = once_there_is_a_token(ports, look)
     if as_json:
         say_json({"broken": [asdict(each) for each in broken], "attention": [asdict(each) for each in attention]})
     else:

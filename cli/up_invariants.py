@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing.check_invariants import check_invariants
+from cli.patience import once_there_is_a_token
 from runtime.wiring import open_ports
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def broken_invariants(house: Installation) -> list[str]:
     """A sentence for each invariant that does not hold."""
     ports = open_ports(house.settings_of_children())
     try:
-        found = check_invariants(ports, gateway=True, progress=lambda _: None)
+        found = once_there_is_a_token(ports, lambda: check_invariants(ports, gateway=True, progress=lambda _: None))
     finally:
         ports.gateway.close()
         ports.database.close()
