@@ -90,10 +90,12 @@ class Life(RuleBasedStateMachine):
 
     # What is sold.
 
-    @initialize(plan=st.sampled_from(sorted(PLANS)))
-    def begin(self, plan: str) -> None:
-        self.subscribe(plan, days_ago=0)
+    @initialize(plans=st.lists(st.sampled_from(sorted(PLANS)), min_size=1, max_size=2), fate=FATES, lag=LAGS)
+    def begin(self, plans: list[str], fate: Fate, lag: int) -> None:
+        for plan in plans:
+            self.subscribe(plan, days_ago=0 if plan != "last_day" else len(self.subs))
         self.house.tick()
+        self._charge(fate, lag)
 
     @rule(plan=st.sampled_from(sorted(PLANS)), days_ago=st.integers(min_value=0, max_value=70))
     @precondition(lambda self: len(self.subs) < SUBSCRIPTIONS)
@@ -114,35 +116,34 @@ class Life(RuleBasedStateMachine):
 
     # The bells.
 
-    @rule()
-    def tick(self) -> None:
-        self.house.tick()
-
-    @rule(seconds=SECONDS, fate=FATES, lag=LAGS)
-    def life_goes_on(self, seconds: int, fate: Fate, lag: int) -> None:
-        self.house.tick()
-        self.charge(fate, lag)
+    @rule(seconds=SECONDS, fate=FATES, lag=LAGS, is_resolved_first=st.booleans())
+    def life_goes_on(self, seconds: int, fate: Fate, lag: int, is_resolved_first: bool) -> None:
+        self.the_channel_is_resumed()
         self.house.advance(seconds=seconds)
-        self.house.resolve()
+        self.house.tick()
+        if is_resolved_first:
+            self.house.resolve()
+        self._charge(fate, lag)
 
-    @rule(fate=FATES, lag=LAGS)
-    def charge(self, fate: Fate, lag: int) -> None:
+    @rule(days=st.integers(min_value=1, max_value=40), fate=FATES, lag=LAGS)
+    def days_pass(self, days: int, fate: Fate, lag: int) -> None:
+        self.house.advance(days=days)
+        self.house.tick()
+        self._charge(fate, lag)
+
+    @rule(bell=BELLS, times=st.integers(min_value=1, max_value=3), fate=FATES)
+    def ring(self, bell: str, times: int, fate: Fate) -> None:
+        with self._everybody_meets(fate):
+            for _ in range(times):
+                getattr(self.house, bell)()
+
+    def _charge(self, fate: Fate, lag: int) -> None:
         asked = len(self.house.gateway.asked)
         with self._everybody_meets(fate):
             self.house.charge()
         for charged in self.house.gateway.asked[asked:]:
             if lag:
                 self.house.gateway.lag(charged.merchant_uid, looks=lag)
-
-    @rule(bell=BELLS, fate=FATES)
-    def ring_thrice(self, bell: str, fate: Fate) -> None:
-        with self._everybody_meets(fate):
-            for _ in range(3):
-                getattr(self.house, bell)()
-
-    @rule()
-    def resolve(self) -> None:
-        self.house.resolve()
 
     @rule(bell=BELLS, nth=st.integers(min_value=1, max_value=6), what=st.sampled_from(CommitFate), fate=FATES)
     def ring_while_a_commit_fails(self, bell: str, nth: int, what: CommitFate, fate: Fate) -> None:
@@ -160,42 +161,28 @@ class Life(RuleBasedStateMachine):
         token = token_in_hand(self.house.ports)
         self.frozen = claim_due(self.house.ports, token, at_most=10)
 
-    @rule(fate=FATES)
+    @rule(fate=FATES, is_past_the_check=st.booleans(), is_answer_lost=st.booleans())
     @precondition(lambda self: self.frozen is not None)
-    def thaw_before_the_check(self, fate: Fate) -> None:
+    def thaw(self, fate: Fate, is_past_the_check: bool, is_answer_lost: bool) -> None:
+        """Past the check of its time the charge is on the line already, and arrives whenever."""
         assert self.frozen is not None
         batch, self.frozen = self.frozen, None
         calls = self.house.gateway.fan_out()
         calls.send(batch)
         with self._everybody_meets(fate):
-            answers = calls.answered(group_seconds=0, group_size=len(batch.charges))
-        record_outcomes(self.house.ports, [charging._report(answer, batch.token) for answer in answers])
-
-    @rule(fate=FATES, is_answer_lost=st.booleans())
-    @precondition(lambda self: self.frozen is not None)
-    def thaw_past_the_check(self, fate: Fate, is_answer_lost: bool) -> None:
-        assert self.frozen is not None
-        batch, self.frozen = self.frozen, None
-        with self._everybody_meets(fate):
-            answers = [self.house.gateway.carry_out(charge, batch.token) for charge in batch.charges]
+            if is_past_the_check:
+                answers = [self.house.gateway.carry_out(charge, batch.token) for charge in batch.charges]
+            else:
+                answers = list(calls.answered(group_seconds=0, group_size=len(batch.charges)))
         if not is_answer_lost:
             record_outcomes(self.house.ports, [charging._report(answer, batch.token) for answer in answers])
 
     # The world outside.
 
-    @rule(minutes=st.integers(min_value=1, max_value=120))
-    def minutes_pass(self, minutes: int) -> None:
-        self.house.advance(minutes=minutes)
-
-    @rule(days=st.integers(min_value=1, max_value=40))
-    def days_pass(self, days: int) -> None:
-        self.house.advance(days=days)
-
     @rule()
     def the_token_dies(self) -> None:
         self.house.gateway.expire_token()
 
-    @rule()
     def the_channel_is_resumed(self) -> None:
         with self.database.transaction() as tx:
             installation.resume_channel(tx)
@@ -219,11 +206,21 @@ class Life(RuleBasedStateMachine):
 
     # People.
 
-    @rule(whose=WHOSE, asked=st.sampled_from([pause, resume, cancel]))
-    @precondition(lambda self: bool(self.subs))
-    def ask_for_a_change(self, whose: int, asked: Any) -> None:  # noqa: ANN401 - one of three use cases
+    @rule(whose=WHOSE, asked=st.sampled_from([pause, cancel]), is_sending=st.booleans())
+    def ask_for_a_change(self, whose: int, asked: Any, is_sending: bool) -> None:  # noqa: ANN401 - a use case
+        if is_sending and self.frozen is None:
+            self.claim_and_freeze()
         with suppress(Conflict, BadInput):
             asked(self.house.ports, self.subs[whose % len(self.subs)], by=BY)
+
+    @rule(days=st.integers(min_value=0, max_value=40))
+    @precondition(lambda self: "paused" in {state for state, _ in self.resting.values()})
+    def resume_whoever_is_paused(self, days: int) -> None:
+        self.days_pass(days, Fate.APPROVE, 0)
+        self.nothing_is_charged_while_paused_or_after_the_end()
+        for sub, (state, _) in self.resting.items():
+            if state == "paused":
+                resume(self.house.ports, sub, by=BY)
 
     @rule(whose=WHOSE)
     @precondition(lambda self: bool(self.subs))
@@ -377,5 +374,5 @@ class Life(RuleBasedStateMachine):
 def test_any_life_charges_every_period_once(database_url: str, is_strict: bool) -> None:
     run_state_machine_as_test(
         lambda: Life(database_url, is_strict=is_strict),  # type: ignore[arg-type]  # any maker of machines will do
-        settings=settings(max_examples=examples(30), stateful_step_count=25),
+        settings=settings(max_examples=examples(32), stateful_step_count=25),
     )
