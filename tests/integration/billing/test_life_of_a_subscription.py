@@ -69,7 +69,7 @@ FATES = st.sampled_from(
 LAGS = st.integers(min_value=0, max_value=3)
 #: Around the look-ups, the end of the lease, the token's life and the settling time.
 SECONDS = st.sampled_from([11, 40, 100, 160, 400, 1_000, 1_900, 2_800, 4_000])
-BELLS = st.sampled_from(["tick", "charge", "resolve"])
+BELLS = st.sampled_from(["charge", "tick", "resolve", "charge"])
 WHOSE = st.integers(min_value=0, max_value=SUBSCRIPTIONS - 1)
 ROUNDS = 200
 
@@ -145,8 +145,9 @@ class Life(RuleBasedStateMachine):
             if lag:
                 self.house.gateway.lag(charged.merchant_uid, looks=lag)
 
-    @rule(bell=BELLS, nth=st.integers(min_value=1, max_value=6), what=st.sampled_from(CommitFate), fate=FATES)
+    @rule(bell=BELLS, nth=st.integers(min_value=1, max_value=4), what=st.sampled_from(CommitFate), fate=FATES)
     def ring_while_a_commit_fails(self, bell: str, nth: int, what: CommitFate, fate: Fate) -> None:
+        self.house.tick()
         self.database.let(nth, what)
         with self._everybody_meets(fate), suppress(Killed, CommitInDoubt, DatabaseTrouble):
             getattr(self.house, bell)()
@@ -190,6 +191,7 @@ class Life(RuleBasedStateMachine):
     @rule(nth=st.integers(min_value=0, max_value=5))
     def a_declined_payment_turns_paid(self, nth: int) -> None:
         """Before it is looked up for the next reattempt: after that nobody could know in time."""
+        self.days_pass(days=10, fate=Fate.DECLINE, lag=0)
         rows = self.house.rows(
             "SELECT a.merchant_uid FROM charge_attempt a JOIN invoice i ON i.id = a.invoice_id"
             " JOIN subscription s ON s.id = i.subscription_id WHERE a.state = 'declined' AND i.state = 'past_due'"
@@ -203,6 +205,7 @@ class Life(RuleBasedStateMachine):
         charges = [charge for charge in charges if charge.merchant_uid[:-3] not in paid]
         if charges:
             self.late.add(self.house.gateway.record_payment(charges[nth % len(charges)]).imp_uid)
+            self.days_pass(days=6, fate=Fate.APPROVE, lag=0)
 
     # People.
 
