@@ -73,8 +73,11 @@ def again_body(charge: Charge) -> bytes:
 
 def cut_text(text: str, length: int) -> str:
     """At most ``length`` characters as the gateway counts them (UTF-16 units), never half of one."""
-    if text.isascii() and text.isprintable():
-        return text[:length].strip()
+    if text.isprintable():  # nothing to replace; and mostly nothing to cut, whatever each character counts
+        if text.isascii():
+            return text[:length].strip()
+        if 2 * len(text) <= length and unicodedata.is_normalized("NFC", text):
+            return text.strip()
     plain = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
     plain = "".join(char if char in _JOINERS or unicodedata.category(char) != "Cc" else " " for char in plain).strip()
     units = end = 0

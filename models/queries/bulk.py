@@ -1,4 +1,7 @@
-"""How are many rows written in one statement: arrays in, ``unnest`` inside, one round trip."""
+"""How are many rows written in one statement: arrays in, ``unnest`` inside, one round trip.
+
+A column that is the same in every row goes as one value: most are, and an array costs both sides every element.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,9 @@ def insert_rows(
     if not rows:
         return 0
     columns = tuple(rows[0])
-    statement = _insert(model, columns, or_ignore)
-    return tx.connection.execute(statement, _arrays(model, columns, rows)).rowcount
+    varying = _varying(columns, rows)
+    statement = _insert(model, columns, varying, or_ignore)
+    return tx.connection.execute(statement, _values(model, columns, varying, rows)).rowcount
 
 
 def update_rows(
@@ -38,40 +42,60 @@ def update_rows(
     if not rows:
         return 0
     columns = tuple(rows[0])
-    statement = _update(model, columns, key)
-    return tx.connection.execute(statement, _arrays(model, columns, rows)).rowcount
+    varying = _varying(columns, rows)
+    statement = _update(model, columns, varying, key)
+    return tx.connection.execute(statement, _values(model, columns, varying, rows)).rowcount
 
 
-def _arrays(model: type[Base], columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _varying(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The columns that differ between rows; all of them if none does: something must say how many rows there are."""
+    first = rows[0]
+    return tuple(column for column in columns if any(row[column] != first[column] for row in rows)) or columns
+
+
+def _values(
+    model: type[Base], columns: tuple[str, ...], varying: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     table = _table(model)
-    arrays = {}
+    values = {}
     for column in columns:
-        values = [row[column] for row in rows]
+        each = [row[column] for row in (rows if column in varying else rows[:1])]
         if isinstance(table.c[column].type, JSONB):
-            values = [json.dumps(value, ensure_ascii=False) for value in values]
-        arrays[column] = values
-    return arrays
+            each = [json.dumps(value, ensure_ascii=False) for value in each]
+        values[column] = each if column in varying else each[0]
+    return values
 
 
 @lru_cache(maxsize=256)
-def _insert(model: type[Base], columns: tuple[str, ...], or_ignore: bool) -> TextClause:  # noqa: FBT001 - a cache key
+def _insert(
+    model: type[Base],
+    columns: tuple[str, ...],
+    varying: tuple[str, ...],
+    or_ignore: bool,  # noqa: FBT001 - a cache key
+) -> TextClause:
     names = ", ".join(columns)
+    given = ", ".join(f"v.{column}" if column in varying else _cast(model, column) for column in columns)
     ignoring = " ON CONFLICT DO NOTHING" if or_ignore else ""
-    return text(f"INSERT INTO {_table(model).name} ({names}) SELECT {names} FROM {_unnest(model, columns)}{ignoring}")
+    return text(f"INSERT INTO {_table(model).name} ({names}) SELECT {given} FROM {_unnest(model, varying)}{ignoring}")
 
 
 @lru_cache(maxsize=256)
-def _update(model: type[Base], columns: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
-    sets = ", ".join(f"{column} = v.{column}" for column in columns if column not in key)
-    where = " AND ".join(f"t.{column} = v.{column}" for column in key)
-    return text(f"UPDATE {_table(model).name} t SET {sets} FROM {_unnest(model, columns)} WHERE {where}")
+def _update(model: type[Base], columns: tuple[str, ...], varying: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
+    given = {column: f"v.{column}" if column in varying else _cast(model, column) for column in columns}
+    sets = ", ".join(f"{column} = {given[column]}" for column in columns if column not in key)
+    where = " AND ".join(f"t.{column} = {given[column]}" for column in key)
+    return text(f"UPDATE {_table(model).name} t SET {sets} FROM {_unnest(model, varying)} WHERE {where}")
+
+
+def _cast(model: type[Base], column: str, *, suffix: str = "") -> str:
+    """A bound value with its column's type: alone, its type would be guessed, and differently for NULL."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return f"CAST(:{column} AS {_table(model).c[column].type.compile(dialect=dialect)}{suffix})"
 
 
 def _unnest(model: type[Base], columns: tuple[str, ...]) -> str:
     """Names come from our own tables, values are bound: nothing of a caller's text is in the statement."""
-    table = _table(model)
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"CAST(:{column} AS {table.c[column].type.compile(dialect=dialect)}[])" for column in columns)
+    arrays = ", ".join(_cast(model, column, suffix="[]") for column in columns)
     return f"unnest({arrays}) AS v({', '.join(columns)})"
 
 
