@@ -7,8 +7,6 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import uvloop
-
 from domain.errors import GatewayUnreachable
 
 if TYPE_CHECKING:
@@ -21,7 +19,9 @@ class LoopThread:
     """A running loop; ``ask`` runs a coroutine there from any other thread and waits for it."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        # Python's own loop: uvloop leaves the descriptor of a TLS handshake that was given up to the garbage collector,
+        # which may then close another's; a process was seen to abort so.
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="gateway-loop", daemon=True)
         self._thread.start()
 

@@ -80,9 +80,7 @@ def find_id(tx: Transaction, kind: str, given: str) -> UUID:
     """
     digits = given.strip().lower().replace("-", "")
     if not _HEX.fullmatch(digits) or not _SHORTEST <= len(digits) <= _ID_LENGTH:
-        raise BadInput(
-            f"{given[:40]!r} is no id of a {kind}; give it whole, or its first {_SHORTEST} hex digits or more"
-        )
+        raise BadInput(f"{given[:40]!r} is no {kind}'s id; give it whole, or its first {_SHORTEST} hex digits or more")
     found = (
         tx.connection.execute(
             text(f"SELECT id FROM {_TABLES[kind]} WHERE id BETWEEN :low AND :high ORDER BY id LIMIT 2"),

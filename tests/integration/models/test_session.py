@@ -195,8 +195,8 @@ def test_a_doubtful_recording_loses_nothing_and_doubles_nothing(
     house.tick()
     house.gateway.script(house.uid(sub, 0), fate)
     token_in_hand(house.ports)
-    # Commits of a run: the rate, the claim, the recording of the answer.
-    line.cut(cut, nth=3)
+    # Commits of a run: the rate, the claim, what of the rate was not used, the recording of the answer.
+    line.cut(cut, nth=4)
 
     with pytest.raises(CommitInDoubt):
         house.charge()
