@@ -35,9 +35,10 @@ drill() {
     trap - EXIT INT TERM
 }
 
+# WHO=root or WHO=ordinary drills one of both.
 if [ "$(id -u)" = 0 ]; then
-    drill root
-    drill ordinary setpriv "--reuid=$nobody" "--regid=$nobody" --clear-groups
+    if [ "${WHO:-root}" = root ]; then drill root; fi
+    if [ "${WHO:-ordinary}" = ordinary ]; then drill ordinary setpriv "--reuid=$nobody" "--regid=$nobody" --clear-groups; fi
 else
     drill "$(id -un)"
     echo "Not root: the part as root was left out."
