@@ -15,7 +15,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 export PYTHON
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up fmt check test lock settings-docs clean drill-fresh
+.PHONY: help setup up fmt check test bench lock settings-docs clean drill-fresh
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -55,6 +55,8 @@ test: $(VENV)/.installed-dev ## Every test but the long chaos runs (TEST_ARGS=..
 
 lock: $(VENV)/.installed ## Resolve the locks anew (LOCK_ARGS=--upgrade for newer versions)
 	@sh deploy/lock.sh $(BIN)/python $(LOCK_ARGS)
+
+bench: $(VENV)/.installed-dev ; $(BIN)/python -m benchmarks.charges $(BENCH_ARGS) ## Charges a second and their CPU, beside a plain task a charge (BENCH_ARGS=--write)
 
 settings-docs: $(VENV)/.installed ## Print docs/reference/settings.md from the settings
 	@$(BIN)/python -m runtime.settings_reference > docs/reference/settings.md.new

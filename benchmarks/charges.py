@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).parents[1]
 #: Charges before the measured ones: processes, connections and prepared statements are there then.
-_WARM: Final = 1_000
+_WARM: Final = 600
 _DEADLINE_SECONDS: Final = 120
 _RING_ROUNDS: Final = 200
 _PREPARED: Final = "prepared"
@@ -66,23 +67,22 @@ class Contestant:
 
 
 OURS_IN_FLIGHT: Final = {0: 400, 300: 1_500}
+
+
+def _plain(pool: str, slots: int, *, nodes: int = 1, share: float = 0.25) -> Contestant:
+    name = f"plain, {f'{nodes} x ' if nodes > 1 else ''}{pool} {slots}"
+    return Contestant(
+        name=name, is_ours=False, nodes=nodes, options=("-P", pool, "-c", str(slots)), share=share, slots=slots
+    )
+
+
 CONTESTANTS: Final = (
     Contestant(name="ours, 1 process", is_ours=True, nodes=1, options=("-c", "1"), share=1, slots=1),
     Contestant(name="ours, 2 processes", is_ours=True, nodes=1, options=("-c", "2"), share=1, slots=2),
-    Contestant(
-        name="plain, prefork 16", is_ours=False, nodes=1, options=("-P", "prefork", "-c", "16"), share=0.25, slots=16
-    ),
-    Contestant(
-        name="plain, threads 100", is_ours=False, nodes=1, options=("-P", "threads", "-c", "100"), share=0.25, slots=100
-    ),
-    Contestant(
-        name="plain, 2 x threads 100",
-        is_ours=False,
-        nodes=2,
-        options=("-P", "threads", "-c", "100"),
-        share=0.25,
-        slots=100,
-    ),
+    _plain("prefork", 16, share=0.1),
+    _plain("threads", 100),
+    _plain("threads", 100, nodes=2),
+    _plain("threads", 200, nodes=2),
 )
 
 
@@ -103,7 +103,7 @@ def _ground() -> Iterator[Ground]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o711)  # as root, the engines run as a user of their own
         state = stack.enter_context(open_state_dir(folder / "state"))
-        engines = stack.enter_context(Engines(state, postgres_options={"max_connections": "300"}))
+        engines = stack.enter_context(Engines(state, postgres_options={"max_connections": "500"}))
         yield Ground(
             database_url=engines.urls.database_url,
             redis_url=engines.urls.redis_url,
@@ -189,7 +189,10 @@ def _charge_all(
     terms = due_work.make_plan(ports.database)
     offer = _ring if contestant.is_ours else _release
     _await_done(ports, offer(ground, ports, due_work.make_due(ports, terms, first=0, count=_WARM)))
-    start = offer(ground, ports, due_work.make_due(ports, terms, first=_WARM, count=charges))
+    due = due_work.make_due(ports, terms, first=_WARM, count=charges)
+    enqueueing = time.process_time()
+    start = offer(ground, ports, due)
+    enqueueing = time.process_time() - enqueueing
     groups = {
         "workers": [worker.process.pid for worker in workers],
         "PostgreSQL": [ground.pids["postgres"]],
@@ -215,6 +218,7 @@ def _charge_all(
         charges=charges,
         seconds=took,
         cpu_us={name: seconds / charges * 1e6 for name, seconds in spent.items()},
+        enqueueing_us=0 if contestant.is_ours else enqueueing / charges * 1e6,
         megabytes=memory,
         foreign_cores=max(0.0, busy - own_cpu) / (seen_done - began).total_seconds(),
         load=load,

@@ -15,7 +15,8 @@ _BEGIN: Final = "<!-- measured: begin -->"
 _END: Final = "<!-- measured: end -->"
 _COLUMNS: Final = (
     "", "charges/s, median (least to most)", "times the best plain", "CPU us a charge: workers", "PostgreSQL", "Valkey",
-    "together", "the leanest plain takes so many times that", "stand-in", "workers' MB",
+    "together", "the leanest plain takes so many times that", "enqueueing, not in it",
+    "stand-in", "workers' MB",
 )  # fmt: skip
 _PARTS: Final = ("workers", "PostgreSQL", "Valkey", "stand-in")
 
@@ -30,6 +31,7 @@ class Measurement:
     charges: int
     seconds: float  # from the bell to the last record
     cpu_us: Mapping[str, float]
+    enqueueing_us: float  # CPU a charge before the measured time: a message each; in none of the sums
     megabytes: float  # of all worker processes
     foreign_cores: float  # busy with something else meanwhile
     load: float  # one-minute load average right before
@@ -84,7 +86,7 @@ def _table(measured: Sequence[Measurement]) -> list[str]:
             f"| {name}{' (best plain)' if name == best else ''} | {statistics.median(rates):,.0f}"
             f" ({min(rates):,.0f} to {max(rates):,.0f}) | {faster:.1f} | {cpu['workers']:.0f}"
             f" | {cpu['PostgreSQL']:.0f} | {cpu['Valkey']:.0f} | {_median(runs, 'cpu_of_ours'):.0f} | {leaner:.1f}"
-            f" | {cpu['stand-in']:.0f} | {_median(runs, 'megabytes'):.0f} |"
+            f" | {_median(runs, 'enqueueing_us'):.0f} | {cpu['stand-in']:.0f} | {_median(runs, 'megabytes'):.0f} |"
         )
     return lines
 
