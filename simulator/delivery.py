@@ -1,7 +1,9 @@
 """How does an answer reach the caller, or fail to?"""
 
+import math
 import socket
 import struct
+import time
 
 from aiohttp import web
 
@@ -11,6 +13,7 @@ from simulator.wire import Answer
 
 RUN_HEADER = "X-Simulator-Run"
 JSON_TYPE = "application/json; charset=utf-8"
+_LISTEN_SECONDS = 0.02
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -22,11 +25,10 @@ async def deliver(
         case FaultKind.DROP_ANSWER | FaultKind.DROP_UNCHARGED:
             _reset(request)
         case FaultKind.HANG | FaultKind.HANG_UNCHARGED:
-            while not _is_gone(request) and not simulation.closing.is_set():
-                await simulation.pause(0.02)
+            await _wait_while_listened_to(simulation, request, seconds=math.inf)
             _reset(request)
         case FaultKind.LATE_ANSWER if fault is not None:
-            await simulation.pause(fault.number / 1000)
+            await _wait_while_listened_to(simulation, request, seconds=fault.number / 1000)
         case FaultKind.ERROR500 | FaultKind.ERROR500_UNCHARGED:
             simulation.counters.answers["500"] += 1
             return web.Response(status=500, text="<h1>500 Internal Server Error</h1>", content_type="text/html")
@@ -50,6 +52,13 @@ def _response(status: int, body: bytes) -> web.Response:
 
 def _is_gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
+
+
+async def _wait_while_listened_to(simulation: Simulation, request: web.Request, *, seconds: float) -> None:
+    """Wait; a caller who hangs up ends it, so that no call stays in flight for nobody."""
+    ends = time.monotonic() + seconds
+    while not _is_gone(request) and not simulation.closing.is_set() and (left := ends - time.monotonic()) > 0:
+        await simulation.pause(min(_LISTEN_SECONDS, left))
 
 
 def _reset(request: web.Request) -> None:

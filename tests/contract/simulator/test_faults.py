@@ -88,6 +88,7 @@ def test_a_late_answer_comes_after_the_charge(simulator: RunningSimulator) -> No
 
     simulator.charge_and_leave("card", "order", once=lambda: find_all(simulator, "order") == ["paid"])
 
+    wait_until(lambda: simulator.counters()["in_flight_total"] == 0)
     assert simulator.paid("card", "soon")["status"] == "paid"
 
 
