@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One gateway account with its MID, and what is known of its manners."""
+
+    name: str
+    pg: str = ""  # ``pg_provider.pg_id``
+    is_test: bool = False  # no real money moves there; a record marked ``sandbox`` counts as paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much, and how long. Seconds are real time; their order is checked at start (``domain.time_limits``)."""
 
@@ -36,8 +45,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The outside world, as far as billing needs it."""
+    """The outside world, as far as one channel's work needs it: a use case charges, asks and refunds one channel."""
 
+    channel: Channel
     database: Database
     gateway: Gateway
     limits: Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from billing.ports import Ports
+from billing.ports import Channel, Ports
 from domain.errors import Misconfigured
 from runtime.clock import boottime
 from runtime.settings import load_settings
@@ -44,6 +44,7 @@ def opened_ports() -> Iterator[tuple[Settings, Ports]]:
         yield (
             settings,
             Ports(
+                channel=Channel(name="default", pg=settings.pg, is_test=not settings.channel_is_live),
                 database=database,
                 gateway=cast("Gateway", _NoGateway()),
                 limits=limits_of(settings),

@@ -53,6 +53,15 @@ LOOK_UP_SLOWLY: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """One entry of a payment's cancel history. Won; ``cancelled_at`` aware UTC or None."""
+
+    amount: int
+    cancelled_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One payment record as the gateway tells it. Won; instants aware UTC or None."""
 
@@ -68,6 +77,9 @@ class Record:
     paid_at: datetime | None = None
     failed_at: datetime | None = None
     sandbox: bool = False
+    cancellations: Sequence[Cancellation] = ()
+    issuer_code: str = ""  # the card company's code of the Korea Financial Telecommunications institute, if told
+    pg: str = ""  # ``pg_provider.pg_id``, if told: which MID took it
 
     @property
     def said(self) -> Said:

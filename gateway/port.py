@@ -6,6 +6,7 @@ Billing knows this file and nothing else of the gateway; ``runtime.wiring`` puts
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -100,6 +101,65 @@ class Finding:
     token_digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """One request to give money back. Won.
+
+    ``checksum`` is what we believe can still be cancelled, always sent: the gateway refuses where it sees another sum,
+    which makes a repeated cancel harmless. ``amount`` is always sent, a full refund's too. ``tax_free`` and
+    ``vat_amount`` are this cancel's parts; ``vat_amount`` None: none was sent with the payment.
+    ``reason`` comes back in the payment's cancel history, so it carries the refund's own mark.
+    """
+
+    imp_uid: str
+    amount: int
+    checksum: int
+    reason: str
+    tax_free: int = 0
+    vat_amount: int | None = None
+
+
+class CancelSaid(StrEnum):
+    """What became of one cancel."""
+
+    CANCELLED = "cancelled"  # done: the answer's record shows it
+    REFUSED = "refused"  # the gateway's own words: not cancelled
+    NOT_SENT = "not_sent"  # proven: no byte left, or 401
+    UNKNOWN = "unknown"  # ask the payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAnswer:
+    """The answer to one cancel; ``record`` is the payment as it stands afterwards, if it was told."""
+
+    said: CancelSaid
+    raw_reason: str = ""
+    record: Record | None = None
+
+
+class ScheduleState(StrEnum):
+    """Where one of the gateway's own schedules stands."""
+
+    SCHEDULED = "scheduled"
+    EXECUTED = "executed"
+    REVOKED = "revoked"
+    OTHER = "other"  # a word that we do not know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One charge that the gateway itself will make, or made. Won; instants aware UTC."""
+
+    merchant_uid: str
+    customer_uid: str = field(repr=False)
+    schedule_at: datetime
+    amount: int
+    name: str
+    state: ScheduleState
+    payment_status: str = ""  # paid | failed | cancelled, once executed
+    imp_uid: str | None = None
+
+
 class FanOut(Protocol):
     """Hundreds of charges in flight at once, started by ``send`` and collected by ``answered``."""
 
@@ -149,6 +209,33 @@ class Gateway(Protocol):
         self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
     ) -> Sequence[Record]:
         """Every record in [begin, end); ``seen`` is told the running count, for progress."""
+
+    def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
+        """One payment with its cancel history; None: the gateway said, in its own envelope, that there is none."""
+
+    def cancel(self, order: CancelOrder, *, token: AccessToken, send_before_boottime: float) -> CancelAnswer:
+        """Ask once to give money back; nothing is sent at or after ``send_before_boottime``. Never raises trouble."""
+
+    def schedules(
+        self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
+    ) -> Sequence[Schedule]:
+        """Every schedule of the account, whatever its state, whose time is in [begin, end)."""
+
+    def card_schedules(
+        self, *, customer_uid: str, begin: datetime, end: datetime, token: AccessToken
+    ) -> Sequence[Schedule]:
+        """One card's schedules, whatever their state, whose time is in [begin, end)."""
+
+    def schedule(self, *, merchant_uid: str, token: AccessToken) -> Schedule | None:
+        """One schedule by its name; None: the gateway said, in its own envelope, that there is none."""
+
+    def unschedule(self, *, customer_uid: str, merchant_uids: Sequence[str], token: AccessToken) -> Sequence[Schedule]:
+        """Revoke schedules by name, at least one; gives what the gateway says it revoked.
+
+        Raises:
+            RuleBroken: No name was given: that request would wipe all of the card's schedules.
+            GatewayUnreachable, GatewayUnreadable: Perhaps revoked; look at the schedule.
+        """
 
     def close(self) -> None:
         """Close this process's connections."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from billing.ports import Limits, Ports
+from billing.ports import Channel, Limits, Ports
 from domain.errors import Misconfigured
 from domain.evidence import Patience
 from gateway.config import GatewayConfig
@@ -76,6 +76,7 @@ def open_ports(settings: Settings) -> Ports:
     gateway = IamportGateway(gateway_config(settings))
     database = open_database(settings)
     return Ports(
+        channel=Channel(name="default", pg=settings.pg, is_test=not settings.channel_is_live),
         database=database,
         gateway=gateway,
         limits=limits_of(settings),

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from billing.calendars import schedule_of
 from billing.charge_due import ChargeRun, charge_due
-from billing.ports import Limits, Ports
+from billing.ports import Channel, Limits, Ports
 from billing.resolve_unknown import resolve_unknown
 from domain.billing_period import Calendar, CatchUp
 from domain.evidence import Patience
@@ -74,6 +74,7 @@ class House:
         self.now = START
         self.gateway = FakeGateway(is_strict=is_strict, now=lambda: self.real, boottime=self.boottime)
         self.ports = Ports(
+            channel=Channel(name="default", is_test=True),
             database=self.database,
             gateway=self.gateway,
             limits=LIMITS,

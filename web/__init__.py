@@ -1,0 +1,1 @@
+"""HTTP in: what the gateway, and later applications and people, send us."""
