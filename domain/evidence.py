@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from domain.outcome import (
     Approved,
@@ -29,6 +29,7 @@ class Source(StrEnum):
     FIND_ALL = "find_all"  # every record of a merchant_uid
     CARD_PAYMENTS = "card_payments"  # a card's payments
     DAY_LIST = "day_list"  # the list of all payments
+    PAYMENT = "payment"  # one payment by its imp_uid: tells what is there, never that nothing is
 
 
 class Said(StrEnum):
@@ -113,6 +114,22 @@ class SentCharge:
     token_dead_at: datetime | None
 
 
+class Sent(Protocol):
+    """What proof of absence needs to know of a send, whatever it asked for. Instants are real time, aware UTC."""
+
+    @property
+    def committed_at(self) -> datetime:
+        """When it was committed, before anything left."""
+
+    @property
+    def token_digest(self) -> str:
+        """Names the token that it was sent with."""
+
+    @property
+    def token_dead_at(self) -> datetime | None:
+        """When a different token was first seen; None: not yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long absence must hold. Real time.
@@ -124,7 +141,7 @@ class Patience:
     longest_processing: timedelta
 
 
-def settled_at(sent: SentCharge, patience: Patience) -> datetime | None:
+def settled_at(sent: Sent, patience: Patience) -> datetime | None:
     """When look-ups begin to count as final for this send: real time, or None while its token may live."""
     if sent.token_dead_at is None:
         return None
@@ -145,7 +162,11 @@ def absence_is_proven(*, looks: Sequence[Look], sent: SentCharge, patience: Pati
     if len(find_all) < LOOKS_NEEDED or find_all[-1] - find_all[0] < patience.settling * LOOKS_APART:
         return False
     final_sources = {
-        look.source for look in asked if look.began_at >= final_from and look.token_digest != sent.token_digest
+        look.source
+        for look in asked
+        if look.began_at >= final_from
+        and look.token_digest != sent.token_digest
+        and look.source is not Source.PAYMENT  # somebody told us which number to look for
     }
     return Source.FIND_ALL in final_sources and len(final_sources) > 1
 
@@ -197,7 +218,7 @@ def after_absence(reason: UnknownReason, raw_reason: str) -> Outcome:
 
 
 def next_look_up(
-    *, sent: SentCharge, now: datetime, patience: Patience, before_operator: bool, at_once: bool = False
+    *, sent: Sent, now: datetime, patience: Patience, before_operator: bool, at_once: bool = False
 ) -> datetime:
     """When to ask about this send next: real time, later than ``now`` unless ``at_once``."""
     if at_once:
