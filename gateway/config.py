@@ -24,6 +24,8 @@ class GatewayConfig:
     imp_secret: str = field(repr=False)
     #: ``Authorization: Bearer <token>``; False sends the bare token, as older clients do.
     bearer: bool = True
+    #: A channel on which no real money moves: only there may a payment be marked ``sandbox``.
+    is_test: bool = False
     concurrency: int = 200
     lookup_connections: int = 8
     pool_timeout_seconds: float = 2.0

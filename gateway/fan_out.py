@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from domain.errors import RuleBroken
 from domain.outcome import NotExecuted, NotExecutedReason, Outcome, Unknown, UnknownReason
-from gateway.look_up import authorization
 from gateway.port import Answer
+from gateway.questions import authorization
 from gateway.tokens import boottime
 from gateway.transport import Passage, StoppedBeforeSending
 from gateway.wire import AGAIN_PATH, again_body, classify_again

@@ -7,10 +7,13 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from gateway.cancels import CANCEL_PATH, after_cancel, cancel_body
 from gateway.errors import TokenRefused
 from gateway.fan_out import IamportFanOut
 from gateway.line import Line
 from gateway.look_up import LookUp
+from gateway.orders import Order, Orders
+from gateway.schedules import ScheduleLookUp, revoked, unschedule_order
 from gateway.tokens import Tokens, ask_for_token
 
 if TYPE_CHECKING:
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
     from domain.evidence import Record
     from gateway.config import GatewayConfig
-    from gateway.port import AccessToken, FanOut, Finding, KnownToken
+    from gateway.orders import Sent
+    from gateway.port import AccessToken, CancelAnswer, CancelOrder, FanOut, Finding, KnownToken, Schedule
     from gateway.transport import Reply
 
 T = TypeVar("T")
@@ -84,6 +88,45 @@ class IamportGateway:
         """Every record in won of [begin, end); ``seen`` is called on the gateway's thread. Raises as ``find_all``."""
         return self._look(token, lambda look_up: look_up.all_payments(begin=begin, end=end, token=token, seen=seen))
 
+    def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
+        """One payment with its cancel history; None: the gateway said that there is none. Raises as ``find_all``."""
+        return self._look(token, lambda look_up: look_up.payment(imp_uid=imp_uid, token=token))
+
+    def cancel(self, order: CancelOrder, *, token: AccessToken, send_before_boottime: float) -> CancelAnswer:
+        """Ask once to give money back; nothing is sent at or after ``send_before_boottime``. Never raises trouble."""
+        one = Order(method="POST", path=CANCEL_PATH, write=lambda: cancel_body(order))
+        sent = self._send(one, token, send_before_boottime=send_before_boottime)
+        return after_cancel(order, sent, is_test=self._config.is_test)
+
+    def schedules(
+        self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
+    ) -> Sequence[Schedule]:
+        """Every schedule in won of [begin, end); ``seen`` is called on the gateway's thread. Raises as ``find_all``."""
+        return self._ask_schedules(token, lambda ask: ask.all(begin=begin, end=end, token=token, seen=seen))
+
+    def card_schedules(
+        self, *, customer_uid: str, begin: datetime, end: datetime, token: AccessToken
+    ) -> Sequence[Schedule]:
+        """One card's schedules in won of [begin, end); raises as ``find_all``."""
+        return self._ask_schedules(
+            token, lambda ask: ask.of_card(customer_uid=customer_uid, begin=begin, end=end, token=token)
+        )
+
+    def schedule(self, *, merchant_uid: str, token: AccessToken) -> Schedule | None:
+        """One schedule by its name; None: the gateway said that there is none. Raises as ``find_all``."""
+        return self._ask_schedules(token, lambda ask: ask.one(merchant_uid=merchant_uid, token=token))
+
+    def unschedule(self, *, customer_uid: str, merchant_uids: Sequence[str], token: AccessToken) -> Sequence[Schedule]:
+        """Revoke schedules by name, asked once; gives what the gateway says it revoked.
+
+        Raises:
+            RuleBroken: No name was given: that request would wipe all of the card's schedules.
+            TokenRefused, GatewayRefused: Nothing was revoked.
+            GatewayUnreachable, GatewayUnreadable: Perhaps revoked; look at the schedule.
+        """
+        order = unschedule_order(customer_uid=customer_uid, merchant_uids=merchant_uids)
+        return revoked(self._send(order, token))
+
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""
         with self._lock:
@@ -92,9 +135,23 @@ class IamportGateway:
             line.close()
 
     def _look(self, token: AccessToken, question: Callable[[LookUp], Coroutine[Any, Any, T]]) -> T:
+        return self._ask(token, lambda line: question(LookUp(self._config, line.questions)))
+
+    def _ask_schedules(self, token: AccessToken, question: Callable[[ScheduleLookUp], Coroutine[Any, Any, T]]) -> T:
+        return self._ask(token, lambda line: question(ScheduleLookUp(self._config, line.questions)))
+
+    def _send(self, order: Order, token: AccessToken, *, send_before_boottime: float | None = None) -> Sent:
+        sent = Orders(self._config, self._open_line()).send_once(
+            order, token, send_before_boottime=send_before_boottime
+        )
+        if sent.is_token_refused:
+            self._tokens.refuse(token.digest)
+        return sent
+
+    def _ask(self, token: AccessToken, question: Callable[[Line], Coroutine[Any, Any, T]]) -> T:
         line = self._open_line()
         try:
-            return line.thread.ask(question(LookUp(self._config, line.questions)))
+            return line.thread.ask(question(line))
         except TokenRefused:
             self._tokens.refuse(token.digest)
             raise

@@ -1,4 +1,4 @@
-"""What one process holds open towards the gateway: a loop in a thread, and two sets of connections on it."""
+"""What one process holds open towards the gateway: a loop in a thread, and three sets of connections on it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class Line:
         self._config = config
         self.is_closed = False
         self.thread = LoopThread()
-        self.charges, self.questions, self.room = self.thread.ask(self._open())
+        self.charges, self.questions, self.orders, self.room = self.thread.ask(self._open())
 
-    async def _open(self) -> tuple[GatewayTransport, GatewayTransport, asyncio.Semaphore]:
-        # Slow charges must never keep the questions about them waiting: each has its own connections.
+    async def _open(self) -> tuple[GatewayTransport, GatewayTransport, GatewayTransport, asyncio.Semaphore]:
+        # Slow charges and slow cancels must never keep the questions about them waiting: each has its own connections.
         config = self._config
         return (
             GatewayTransport(config, connections=config.concurrency),
+            GatewayTransport(config, connections=config.lookup_connections),
             GatewayTransport(config, connections=config.lookup_connections),
             asyncio.Semaphore(config.concurrency),
         )
@@ -38,3 +39,4 @@ class Line:
     async def _close(self) -> None:
         await self.charges.close()
         await self.questions.close()
+        await self.orders.close()

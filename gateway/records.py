@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from domain.evidence import Record
+from domain.evidence import Cancellation, Record
 from domain.outcome import DeclineCode
 from gateway.decline_map import decline_code_of
 from gateway.mask import clean_text
@@ -20,11 +20,15 @@ from gateway.mask import clean_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: How an answer that was worked on may come: some stand-ins and gateways answer a POST with 201.
+ANSWERED: Final = frozenset({200, 201})
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,100}")
 #: 31 December 9999: later seconds are no instant, or milliseconds by mistake.
 _LATEST_SECOND: Final = 253_402_300_799
 #: Beyond this a float no longer tells neighbouring won apart.
 _LARGEST_AMOUNT: Final = 2**53
+_REASON_LENGTH: Final = 500
+_WORD_LENGTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,31 @@ def read_record(found: Mapping[str, object]) -> Record | None:
         paid_at=instant(found.get("paid_at")),
         failed_at=instant(found.get("failed_at")),
         sandbox=found.get("sandbox") is True,
+        cancellations=_cancellations(found.get("cancel_history")),
+        issuer_code=_word(found.get("card_issuer_code")) or _word(found.get("card_code")),
+        pg=".".join(filter(None, (_word(found.get("pg_provider")), _word(found.get("pg_id"))))),
+        usage=_word(found.get("customer_uid_usage")),
     )
+
+
+def _cancellations(history: object) -> tuple[Cancellation, ...]:
+    """The entries that tell an amount; what was cancelled in all is ``cancel_amount``, told apart from them."""
+    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+    return tuple(
+        Cancellation(
+            amount=amount, cancelled_at=instant(entry.get("cancelled_at")), reason=_sentence(entry.get("reason"))
+        )
+        for entry in entries
+        if (amount := whole_won(entry.get("amount"))) is not None and amount > 0
+    )
+
+
+def _sentence(value: object) -> str:
+    return clean_text(value, length=_REASON_LENGTH) if isinstance(value, str) else ""
+
+
+def _word(value: object) -> str:
+    return (identifier(value) or "")[:_WORD_LENGTH]
 
 
 def is_won(found: Mapping[str, object]) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 for _name in ("httpx", "httpcore", "aiohttp.client"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # at INFO they print whole URLs
+#: At DEBUG it prints tracebacks of broken writes; a formatter that adds locals would print what was being written.
+logging.getLogger("asyncio").setLevel(logging.INFO)
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -183,6 +185,20 @@ class GatewayTransport:
         return httpx.Request(
             "POST", url, headers=headers, content=content, extensions={"timeout": self._limits(read_seconds)}
         )
+
+    def order(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        write: Callable[[], bytes],
+        *,
+        read_seconds: float,
+    ) -> httpx.Request:
+        """A request of JSON whose body ``write`` makes; an empty one is left out."""
+        url = httpx.URL(self._base + path)
+        limits = {"timeout": self._limits(read_seconds)}
+        return httpx.Request(method, url, headers=headers, content=write() or None, extensions=limits)
 
     def get(self, path_and_query: str, headers: Mapping[str, str], *, read_seconds: float) -> httpx.Request:
         """A GET; whatever stands in ``path_and_query`` is already quoted."""

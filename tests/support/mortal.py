@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from billing.ports import Ports
     from domain.evidence import Record
-    from gateway.port import AccessToken, Answer, Batch, Finding, KnownToken
+    from gateway.port import AccessToken, Answer, Batch, CancelAnswer, CancelOrder, Finding, KnownToken, Schedule
     from models.session import Transaction
     from tests.fakes.gateway import FakeFanOut, FakeGateway
     from tests.support.house import House
@@ -104,6 +104,34 @@ class MortalGateway:
         self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
     ) -> Sequence[Record]:
         return self.real.all_payments(begin=begin, end=end, token=token, seen=seen)
+
+    def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
+        with self._around("a payment"):
+            return self.real.payment(imp_uid=imp_uid, token=token)
+
+    def cancel(self, order: CancelOrder, *, token: AccessToken, send_before_boottime: float) -> CancelAnswer:
+        with self._around("a cancel"):
+            return self.real.cancel(order, token=token, send_before_boottime=send_before_boottime)
+
+    def schedules(
+        self, *, begin: datetime, end: datetime, token: AccessToken, seen: Callable[[int], None]
+    ) -> Sequence[Schedule]:
+        with self._around("the schedules"):
+            return self.real.schedules(begin=begin, end=end, token=token, seen=seen)
+
+    def card_schedules(
+        self, *, customer_uid: str, begin: datetime, end: datetime, token: AccessToken
+    ) -> Sequence[Schedule]:
+        with self._around("a card's schedules"):
+            return self.real.card_schedules(customer_uid=customer_uid, begin=begin, end=end, token=token)
+
+    def schedule(self, *, merchant_uid: str, token: AccessToken) -> Schedule | None:
+        with self._around("a schedule"):
+            return self.real.schedule(merchant_uid=merchant_uid, token=token)
+
+    def unschedule(self, *, customer_uid: str, merchant_uids: Sequence[str], token: AccessToken) -> Sequence[Schedule]:
+        with self._around("an unschedule"):
+            return self.real.unschedule(customer_uid=customer_uid, merchant_uids=merchant_uids, token=token)
 
     def close(self) -> None:
         self.real.close()
@@ -206,10 +234,10 @@ def empty(house: House) -> None:
 def _rung(ports: Ports, life: Life | None) -> list[Bell]:
     rung: list[Bell] = []
 
-    def enqueue(bell: Bell) -> None:
+    def enqueue(bell: Bell, _: str) -> None:
         if life is not None:
             life.boundary(f"before the bell {bell}")
         rung.append(bell)
 
-    tick(ports, enqueue, open_for_seconds=60)
+    tick([ports], enqueue, open_for_seconds=60)
     return rung
