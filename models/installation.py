@@ -17,11 +17,14 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Instant, Word
+from domain.breaker import BreakerState
+from domain.halt import HaltCause
+from models.base import Base, Instant, Word, one_of
 
 
 class Installation(Base):
@@ -56,27 +59,54 @@ class BillingClock(Base):
 
 
 class ChannelState(Base):
-    """A gateway channel: whether it is halted, and how far its rate is used up."""
+    """A gateway channel: whether it is halted, how far its rate is used up or slowed down, and its breaker.
+
+    A row for every channel that was ever configured: cards hang on it.
+    """
 
     __tablename__ = "channel_state"
-    __table_args__ = (CheckConstraint("(halted_at IS NULL) = (halt_reason IS NULL)", name="halt_has_a_reason"),)
+    __table_args__ = (
+        CheckConstraint("(halted_at IS NULL) = (halt_reason IS NULL)", name="halt_has_a_reason"),
+        one_of("halt_cause", HaltCause),
+        one_of("breaker_state", BreakerState),
+        CheckConstraint(
+            "breaker_trouble_count >= 0 AND breaker_merchant_count >= 0 AND breaker_openings >= 0 AND slow_steps >= 0",
+            name="breaker_counts_not_negative",
+        ),
+        CheckConstraint("(breaker_state = 'closed') = (breaker_until IS NULL)", name="breaker_pauses_until"),
+        CheckConstraint("breaker_probe_id IS NULL OR breaker_state = 'half_open'", name="one_probe_while_half_open"),
+    )
 
     name: Mapped[Word] = mapped_column(primary_key=True)
     halted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     halt_reason: Mapped[str | None] = mapped_column(Text)
+    halt_cause: Mapped[str | None] = mapped_column(Text)  # of the last halt
     rate_used_until: Mapped[Instant]  # real time up to which the rate is given away
+    #: ``domain.breaker``; its instants are real time.
+    breaker_state: Mapped[Word] = mapped_column(server_default=BreakerState.CLOSED)
+    breaker_trouble_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    breaker_merchant_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    breaker_openings: Mapped[int] = mapped_column(Integer, server_default="0")
+    breaker_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    breaker_probe_id: Mapped[UUID | None]
+    slow_steps: Mapped[int] = mapped_column(Integer, server_default="0")  # ``domain.slow_down``
+    slowed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # real time
+    has_first_window: Mapped[bool] = mapped_column(Boolean, server_default="false")  # given once: it may be removed
+    #: Real time since which it has work and is in no process's list of channels.
+    missing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class SeenToken(Base):
     """An access token that the gateway issued, by digest; its value is never stored.
 
+    Channels of one account are given the same token: each has its own row, and its own knowledge of it.
     ``expires_at`` is the gateway's own clock, in unix seconds: a token with a later one was issued after ours died.
     """
 
     __tablename__ = "seen_token"
 
     digest: Mapped[Word] = mapped_column(primary_key=True)
-    channel: Mapped[Word]
+    channel: Mapped[Word] = mapped_column(primary_key=True)
     expires_at: Mapped[int] = mapped_column(BigInteger)
     first_seen_at: Mapped[Instant]  # real time
     dies_at: Mapped[Instant]  # real time, by what the gateway told last
@@ -103,13 +133,18 @@ class OutboxEvent(Base):
     """What happened, for whoever listens, written in the transaction in which it happened."""
 
     __tablename__ = "outbox_event"
-    __table_args__ = (Index(None, "invoice_id"), Index(None, "subscription_id"))
+    __table_args__ = (
+        Index(None, "invoice_id"),
+        Index(None, "subscription_id"),
+        # The operator's list of late money.
+        Index("ix_outbox_event_approved_late", "attempt_id", postgresql_where=text("kind = 'attempt.approved_late'")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     occurred_at: Mapped[Instant]  # billing time
     recorded_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
     kind: Mapped[Word]
-    subscription_id: Mapped[UUID]
+    subscription_id: Mapped[UUID | None]  # None: of a channel, or of the installation
     invoice_id: Mapped[UUID | None]
     attempt_id: Mapped[UUID | None]
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)

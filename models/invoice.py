@@ -54,6 +54,12 @@ class Invoice(Base):
             "next_attempt_at",
             postgresql_where=text("next_attempt_at IS NOT NULL AND set_aside_reason IS NULL"),
         ),
+        # What a person asked for, found at once while everything else waits for a window to end.
+        Index(
+            "ix_invoice_at_once",
+            "next_attempt_at",
+            postgresql_where=text("at_once AND next_attempt_at IS NOT NULL AND set_aside_reason IS NULL"),
+        ),
         # A subscription's debts: is it still past due?
         Index("ix_invoice_past_due", "subscription_id", postgresql_where=text("state = 'past_due'")),
     )
@@ -69,10 +75,10 @@ class Invoice(Base):
     is_catch_up: Mapped[bool] = mapped_column(Boolean)  # at most one such charge a customer and civil day
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     next_trigger: Mapped[Word]
+    at_once: Mapped[bool] = mapped_column(Boolean, server_default="false")  # a person asked: no window holds it back
     ladder_step: Mapped[int] = mapped_column(Integer)
     ladder_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # kept beside an operator's attempt
     attempt_count: Mapped[int] = mapped_column(Integer)
-    cleared_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # earlier attempts looked up; real
     set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
     opened_at: Mapped[Instant]
 
@@ -135,6 +141,7 @@ class ChargeAttempt(Base):
     operator_reason: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[Instant]  # billing time
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time
+    cleared_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # looked up before a reattempt; real
 
 
 class Send(Base):
@@ -164,6 +171,10 @@ class Payment(Base):
         UniqueConstraint("imp_uid"),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("0 <= cancelled_amount AND cancelled_amount <= amount", name="cancelled_within_amount"),
+        CheckConstraint(
+            "tax_free >= 0 AND coalesce(vat_amount, 0) >= 0 AND tax_free + coalesce(vat_amount, 0) <= amount",
+            name="tax_parts_within_amount",
+        ),
         Index(
             "uq_payment_counts",
             "invoice_id",
@@ -180,6 +191,9 @@ class Payment(Base):
     attempt_id: Mapped[UUID] = mapped_column(ForeignKey("charge_attempt.id"))
     imp_uid: Mapped[Word]
     amount: Mapped[Won]
+    #: The tax parts as they were sent with the charge; none is sent today. A refund carries its share of them.
+    tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
+    vat_amount: Mapped[Won | None] = mapped_column(BigInteger)
     cancelled_amount: Mapped[Won]
     counts: Mapped[bool] = mapped_column(Boolean)
     paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # the gateway's

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, Te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing_period import CatchUp, SkipReason
+from domain.channel import DEFAULT_CHANNEL
 from domain.plan_file import MINIMUM_AMOUNT
 from domain.subscription import BILLABLE, Change, EndedReason, SubscriptionState
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
@@ -63,7 +64,10 @@ class Customer(Base):
 
 
 class BillingKey(Base):
-    """A card that may be charged, under its public name ``customer_uid``; one customer's, one card's."""
+    """A card that may be charged, under its public name ``customer_uid``; one customer's, one card's.
+
+    ``channel`` is where its key was issued: nobody else can charge it. It never changes (trigger).
+    """
 
     __tablename__ = "billing_key"
     __table_args__ = (
@@ -75,7 +79,11 @@ class BillingKey(Base):
     id: Mapped[Id]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
     customer_uid: Mapped[Word]
+    channel: Mapped[Word] = mapped_column(ForeignKey("channel_state.name"), server_default=DEFAULT_CHANNEL)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    issuer_code: Mapped[str | None] = mapped_column(Text)  # as the gateway tells it with a payment; None: not yet told
+    #: Real time since which a schedule that we did not make may charge it, too: we do not, before somebody has answered.
+    foreign_schedule_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 
