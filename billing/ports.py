@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from domain.evidence import Patience
     from gateway.port import Gateway
@@ -41,6 +41,8 @@ class Limits:
     operator_deadline: timedelta  # an unknown older than this goes before an operator
     patience: Patience
     max_behind: int  # periods that may be caught up
+    hint_look_ups_a_minute: int = 300  # hooks of the gateway that are followed by asking it, all channels together
+    hint_retention: timedelta = timedelta(days=30)  # for so long hooks are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,7 @@ class Record:
     cancellations: Sequence[Cancellation] = ()
     issuer_code: str = ""  # the card company's code of the Korea Financial Telecommunications institute, if told
     pg: str = ""  # ``pg_provider.pg_id``, if told: which MID took it
+    usage: str = ""  # what the card was used for: issue (of its key) | payment | payment.scheduled, if told
 
     @property
     def said(self) -> Said:
