@@ -245,9 +245,9 @@ def _ring(ground: Ground, ports: Ports, due: Sequence[Row[Any]]) -> Callable[[],
     app = Celery("bells", broker=ground.redis_url, set_as_current=False)
     app.conf.update(broker_transport_options={"global_keyprefix": "jeonggi:"}, task_default_exchange="")
 
-    def enqueue(bell: Bell) -> None:
+    def enqueue(bell: Bell, channel: str) -> None:
         if bell is Bell.CHARGE:
-            app.send_task(bell, queue=QUEUE_OF[bell])
+            app.send_task(bell, kwargs={"channel": channel}, queue=QUEUE_OF[bell])
 
     return lambda: ring(ports, enqueue, Counter())
 

@@ -141,6 +141,6 @@ def _halt(ports: Ports, run: ChargeRun) -> None:
     run.stopped_because = "channel_halted"
     # A database that is away must not cost the answers in hand: the next run meets the same refusal, and halts.
     reason = "the gateway answered 401 to a token that was not near its end: check the API key's rights"
-    _log.error("channel.halted", reason=reason)
+    _log.error("channel.halted", channel=ports.channel.name, reason=reason)
     with suppress(DatabaseTrouble, CommitInDoubt):
-        halt(ports.database, by=By(actor="engine", reason=reason))
+        halt(ports.database, ports.channel.name, by=By(actor="engine", reason=reason))

@@ -53,6 +53,7 @@ def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None
     with ports.database.transaction() as tx:
         grant = installation.reserve_rate(
             tx,
+            channel=ports.channel.name,
             wanted=min(at_most, ports.limits.claim_size),
             per_second=ports.limits.rate,
             window_seconds=ports.limits.send_window_seconds,
@@ -78,7 +79,7 @@ def _give_back(ports: Ports, grant: installation.Grant, *, unused: int) -> None:
     """Every run ends with a claim that finds nothing: what it reserved is the next run's."""
     # What is claimed must be sent in time, whatever becomes of this.
     with suppress(DatabaseTrouble, CommitInDoubt), ports.database.transaction() as tx:
-        installation.give_rate_back(tx, grant, unused=unused, per_second=ports.limits.rate)
+        installation.give_rate_back(tx, grant, channel=ports.channel.name, unused=unused, per_second=ports.limits.rate)
 
 
 def _claim(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
@@ -98,7 +99,7 @@ def _claim_batch(ports: Ports, token: AccessToken, *, limit: int, only: UUID | N
     try:
         with ports.database.transaction() as tx:
             fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-            due = claim.lock_claimable(tx, limit=limit, fresh=fresh, only=only)
+            due = claim.lock_claimable(tx, channel=ports.channel.name, limit=limit, fresh=fresh, only=only)
             due = postpone_second_charges(tx, due)
             due = [row for row in due if row.attempt_state in (None, AttemptState.NOT_EXECUTED)]
             claimed = [_Claimed(ports, tx, row, token) for row in due]
@@ -169,7 +170,7 @@ class _Claimed:
             "send_before": tx.real + timedelta(seconds=limits.send_window_seconds),
             "lease_until": lease_until,
         }
-        self.invoice = {"id": row.id, "attempt_count": attempt_no, "next_attempt_at": None, "cleared_at": None}
+        self.invoice = {"id": row.id, "attempt_count": attempt_no, "next_attempt_at": None}
         self.charge = Charge(
             attempt_id=attempt_id,
             send_no=send_no,
@@ -209,7 +210,7 @@ def _claim_one_by_one(ports: Ports, token: AccessToken, *, limit: int) -> Sequen
     """The same batch, a commit each; what fails even alone is set aside with its reason."""
     with ports.database.transaction() as tx:
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        due = claim.lock_claimable(tx, limit=limit, fresh=fresh)
+        due = claim.lock_claimable(tx, channel=ports.channel.name, limit=limit, fresh=fresh)
     charges: list[Charge] = []
     for row in due:
         try:

@@ -1,14 +1,14 @@
 """Before a reattempt: every earlier attempt of the invoice is looked up once more.
 
-A failed payment announces nothing when it turns paid late, so a new number is minted only after a fresh look.
+A failed payment announces nothing when it turns paid late, so a new number is minted only after a fresh look. Each
+channel looks up what was sent through it, also if the subscription's card is another channel's by now.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from billing.look_up import Seen, ask_each, seen
 from billing.record_outcome import record_outcomes
@@ -21,6 +21,7 @@ from models.queries import claim, installation, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from sqlalchemy import Row
 
@@ -35,8 +36,8 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     """Look up the earlier attempts of due reattempts: paid ones are recorded, the others' invoices are cleared."""
     with ports.database.reading() as tx:
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        due = claim.list_uncleared(tx, limit=BATCH, fresh=fresh)
-        attempts = resolve.attempts_of_invoices(tx, [row.id for row in due])
+        due = claim.list_uncleared(tx, channel=ports.channel.name, limit=BATCH, fresh=fresh)
+        attempts = resolve.attempts_of_invoices(tx, [row.id for row in due], channel=ports.channel.name)
         sent = sent_charges(tx, [row.id for row in attempts], {row.id: row for row in attempts})
         began_at = tx.real
     if not due:
@@ -46,15 +47,14 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
         return seen(ports.gateway.find_all(merchant_uid=attempt.merchant_uid, token=token), began_at=began_at)
 
     answers = ask_each(attempts, look)
-    reports, paid_or_silent = [], set[UUID]()
+    reports: list[Report] = []
+    cleared: list[UUID] = []
     odd: dict[UUID, str] = {}
     for attempt, answer in answers:
         if isinstance(answer, GatewayTrouble):
-            paid_or_silent.add(attempt.invoice_id)
             continue
         outcome = judge(records=answer.records, sent=sent[attempt.id], now=began_at, patience=ports.limits.patience)
         if isinstance(outcome, Approved):
-            paid_or_silent.add(attempt.invoice_id)
             reports.append(
                 Report(
                     attempt_id=attempt.id,
@@ -70,9 +70,12 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
                 f"attempt {attempt.attempt_no} was declined and reads {answer.looked.said} now:"
                 " neither ours for certain nor definitely declined"
             )
+        else:
+            cleared.append(attempt.id)
     recorded = record_outcomes(ports, reports).counts
     _set_aside(ports, due, odd)
-    _note_cleared(ports, due, attempts, paid_or_silent | odd.keys())
+    with ports.database.transaction() as tx:
+        claim.note_cleared(tx, cleared, at=tx.real)
     return recorded
 
 
@@ -91,14 +94,3 @@ def _set_aside(ports: Ports, due: Sequence[Row[Any]], odd: Mapping[UUID, str]) -
                     reason=odd[row.id],
                 )
                 installation.write_events(tx, [incident])
-
-
-def _note_cleared(ports: Ports, due: Sequence[Row[Any]], attempts: Sequence[Row[Any]], not_these: set[UUID]) -> None:
-    counted: defaultdict[UUID, int] = defaultdict(int)
-    for attempt in attempts:
-        counted[attempt.invoice_id] += 1
-    cleared = {
-        row.id: row.attempt_count for row in due if row.id not in not_these and counted[row.id] == row.attempt_count
-    }
-    with ports.database.transaction() as tx:
-        claim.note_cleared(tx, cleared, at=tx.real)

@@ -152,7 +152,6 @@ class Ending:
             ladder_at=next_attempt_at,
             ladder_step=decision.step,
             next_trigger=Trigger.DUNNING,
-            cleared_at=None,
         )
         self.debtors.add(invoice["subscription_id"])
         match decision:

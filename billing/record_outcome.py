@@ -39,7 +39,7 @@ _ATTEMPT_COLUMNS = (
     "id", "state", "decline_code", "unknown_reason", "raw_reason", "next_look_up_at", "operator_since",
     "operator_reason", "absent_count", "ended_at",
 )  # fmt: skip
-_INVOICE_COLUMNS = ("id", "state", "next_attempt_at", "next_trigger", "ladder_step", "ladder_at", "cleared_at")
+_INVOICE_COLUMNS = ("id", "state", "next_attempt_at", "next_trigger", "ladder_step", "ladder_at")
 
 
 def record_outcomes(ports: Ports, reports: Sequence[Report]) -> Recorded:

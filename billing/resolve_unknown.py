@@ -57,7 +57,7 @@ def resolve_unknown(ports: Ports, *, only: UUID | None = None) -> Counter[str]:
         return Counter({trouble.code: 1})
     with ports.database.transaction() as tx:
         until = tx.real + timedelta(seconds=ports.limits.lease_seconds)
-        taken = resolve.take_undecided(tx, limit=BATCH, until=until, only=only)
+        taken = resolve.take_undecided(tx, channel=ports.channel.name, limit=BATCH, until=until, only=only)
         ids = [row.id for row in taken]
         sent = sent_charges(tx, ids, {row.id: row for row in taken})
         looks = _looks(resolve.looks_of(tx, ids), sent)

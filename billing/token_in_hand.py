@@ -19,7 +19,7 @@ def token_in_hand(ports: Ports) -> AccessToken:
         GatewayTrouble: The gateway gave none.
     """
     with ports.database.reading() as tx:
-        newest = installation.newest_token(tx)
+        newest = installation.newest_token(tx, channel=ports.channel.name)
     known = None
     if newest is not None:
         known = KnownToken(digest=newest.digest, expires_at=newest.expires_at, seconds_left=newest.seconds_left)
@@ -28,6 +28,7 @@ def token_in_hand(ports: Ports) -> AccessToken:
         with ports.database.transaction() as tx:
             installation.note_token(
                 tx,
+                channel=ports.channel.name,
                 digest=token.digest,
                 expires_at=token.expires_at,
                 seconds_left=token.dies_at_boottime - ports.boottime(),

@@ -1,29 +1,54 @@
-"""Commands about the gateway channel."""
+"""Commands about gateway channels."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from billing import halt_channel
+from billing.change_subscription import By
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, Reason, by
 from cli.output import as_dict, say, say_json, show_table
-from models.queries import listing
+from domain.errors import BadInput
+from models.queries import installation, listing
 
-app = typer.Typer(no_args_is_help=True, help="The way to the gateway.")
+app = typer.Typer(no_args_is_help=True, help="The ways to the gateway.")
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; not needed where there is only one.")]
+All = Annotated[bool, typer.Option("--all", help="Every channel.")]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Show every channel: whether it is halted, how many cards are its own, what is undecided there."""
+    with opened_database() as (settings, database), database.reading() as tx:
+        rows = listing.channels(tx)
+    if as_json:
+        say_json({"channels": [as_dict(row) for row in rows]})
+        return
+    show_table(
+        ("channel", "halted since", "not configured since", "cards", "undecided"),
+        [(row.name, row.halted_at, row.missing_since, row.cards, row.undecided) for row in rows],
+        settings.timezone,
+    )
 
 
 @app.command()
-def show(as_json: AsJson = False) -> None:
+def show(name: Name = None, as_json: AsJson = False) -> None:
     """Show whether it is halted, and what is undecided."""
     with opened_database() as (settings, database), database.reading() as tx:
-        row: Any = listing.channel(tx)
+        rows: dict[str, Any] = {row.name: row for row in listing.channels(tx)}
+    (chosen,) = _chosen(list(rows), name, all_=False)
+    row = rows[chosen]
     if as_json:
         say_json(as_dict(row))
         return
     facts = {
         "halted since": row.halted_at,
         "because": row.halt_reason,
+        "not configured since": row.missing_since,
+        "cards": row.cards,
         "attempts undecided": row.undecided,
         "token dies": row.token_dies_at,
     }
@@ -31,21 +56,45 @@ def show(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def halt(reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
-    """Let nothing more be charged until it is resumed; look-ups go on."""
-    _switch(halt_channel.halt, by(actor, reason), ("halted", "was halted already"), as_json=as_json)
+def halt(reason: Reason, name: Name = None, all_: All = False, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Let nothing more be charged through it until it is resumed; look-ups go on."""
+    told = ("is halted", "was halted already")
+    _switch(halt_channel.halt, name, by(actor, reason), told, all_=all_, as_json=as_json)
 
 
 @app.command()
-def resume(reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
+def resume(reason: Reason, name: Name = None, all_: All = False, actor: Actor = None, as_json: AsJson = False) -> None:
     """Let charges be made again."""
-    _switch(halt_channel.resume, by(actor, reason), ("resumed", "was not halted"), as_json=as_json)
+    told = ("is resumed", "was not halted")
+    _switch(halt_channel.resume, name, by(actor, reason), told, all_=all_, as_json=as_json)
 
 
-def _switch(switch: Any, who: Any, told: tuple[str, str], *, as_json: bool) -> None:  # noqa: ANN401
+def _chosen(known: list[str], name: str | None, *, all_: bool) -> list[str]:
+    """Which channels are meant.
+
+    Raises:
+        BadInput: There is none of that name, or none is named where there are several.
+    """
+    if all_ and name is not None:
+        raise BadInput("give a channel's name or --all, not both")
+    if all_:
+        return known
+    if name is None and len(known) > 1:
+        raise BadInput(f"there are several channels: name one of {', '.join(known)}, or give --all to halt or resume")
+    if name is not None and name not in known:
+        raise BadInput(f"there is no channel {name!r}; there are {', '.join(known)}")
+    return [name or known[0]]
+
+
+def _switch(
+    switch: Callable[..., bool], name: str | None, who: By, told: tuple[str, str], *, all_: bool, as_json: bool
+) -> None:
     with opened_database() as (_, database):
-        changed = switch(database, by=who)
+        with database.reading() as tx:
+            chosen = _chosen([*installation.known_channels(tx)], name, all_=all_)
+        changed = {name: switch(database, name, by=who) for name in chosen}
     if as_json:
         say_json({"changed": changed})
-    else:
-        say(f"the channel {'is ' + told[0] if changed else told[1]}")
+        return
+    for each, was_changed in changed.items():
+        say(f"channel {each} {told[0] if was_changed else told[1]}")

@@ -117,7 +117,7 @@ def _database(settings: Settings) -> str:
             raise Misconfigured("it is not at the newest schema: run `jeonggi migrate`")
         with database.reading() as tx:
             facts: Any = listing.database_facts(tx)
-            halted = listing.channel(tx).halt_reason
+            halted = [row.name for row in listing.channels(tx) if row.halted_at is not None]
     wanted = settings.namespace
     if wanted is not None and facts.namespace not in {None, wanted}:
         raise Misconfigured(
@@ -129,8 +129,11 @@ def _database(settings: Settings) -> str:
             "fsync or synchronous_commit is off: a crash may lose a committed attempt, and charge it twice; switch both"
             " on"
         )
-    if halted is not None:
-        raise Misconfigured(f"the channel is halted ({halted}): see to it, then `jeonggi channel resume --reason ...`")
+    if halted:
+        raise Misconfigured(
+            f"halted: {', '.join(halted)}: `jeonggi channel show` says why; see to it, then"
+            f" `jeonggi channel resume {halted[0]} --reason ...`"
+        )
     name = facts.namespace or wanted or "without a name yet"
     return f"PostgreSQL {facts.version}, at the newest schema, installation {name}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from billing.ports import Channel, Ports
+from billing.ports import Ports
 from domain.errors import Misconfigured
 from runtime.clock import boottime
 from runtime.settings import load_settings
-from runtime.wiring import gateway_config, limits_of, namespace_of, open_database, open_ports
+from runtime.wiring import channel_of, gateway_config, limits_of, namespace_of, open_database, open_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def opened_ports() -> Iterator[tuple[Settings, Ports]]:
         yield (
             settings,
             Ports(
-                channel=Channel(name="default", pg=settings.pg, is_test=not settings.channel_is_live),
+                channel=channel_of(settings),
                 database=database,
                 gateway=cast("Gateway", _NoGateway()),
                 limits=limits_of(settings),

@@ -131,7 +131,7 @@ def _tell(house: Installation, comparison: Comparison, ended: Progress, *, as_js
         return
     comparison.show(house.settings.timezone)
     if ended.halted is not None:
-        warn(f"the channel is halted: {ended.halted}; mend it, then `jeonggi channel resume --reason ...`")
+        warn(f"halted: {ended.halted}; mend it, then `jeonggi channel resume NAME --reason ...`")
     if ended.before_operator:
         warn(f"{ended.before_operator} attempts wait for an operator: `jeonggi attempt list --operator`")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from billing.ports import Channel, Limits, Ports
+from domain.channel import DEFAULT_CHANNEL
 from domain.errors import Misconfigured
 from domain.evidence import Patience
 from gateway.config import GatewayConfig
@@ -17,6 +18,8 @@ from runtime.clock import boottime
 from runtime.embedded.state_dir import ServerUrls, running_servers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.settings import Settings
 
 #: Who an installation is that charges nobody but the simulator.
@@ -67,22 +70,45 @@ def _require_newest_schema(url: str) -> None:
         raise Misconfigured("the database is not at the newest schema: run `jeonggi migrate`")
 
 
-def open_ports(settings: Settings) -> Ports:
-    """Everything that a use case needs.
+def open_ports(settings: Settings, channel: str = DEFAULT_CHANNEL) -> Ports:
+    """Everything that a use case needs for one channel.
+
+    Raises:
+        Misconfigured: No gateway is set, there is no such channel, or the database is not usable.
+    """
+    return open_channels(settings)[channel]
+
+
+def open_channels(settings: Settings) -> Mapping[str, Ports]:
+    """The same for every channel, by name, on one database. A gateway is not spoken to before it is asked something.
 
     Raises:
         Misconfigured: No gateway is set, or the database is not usable.
     """
-    gateway = IamportGateway(gateway_config(settings))
+    config = gateway_config(settings)
     database = open_database(settings)
-    return Ports(
-        channel=Channel(name="default", pg=settings.pg, is_test=not settings.channel_is_live),
-        database=database,
-        gateway=gateway,
-        limits=limits_of(settings),
-        namespace=namespace_of(database),
-        boottime=boottime,
-    )
+    try:
+        namespace = namespace_of(database)
+        with database.transaction() as tx:
+            installation.know_channels(tx, [DEFAULT_CHANNEL])
+    except BaseException:
+        database.close()
+        raise
+    return {
+        DEFAULT_CHANNEL: Ports(
+            channel=channel_of(settings),
+            database=database,
+            gateway=IamportGateway(config),
+            limits=limits_of(settings),
+            namespace=namespace,
+            boottime=boottime,
+        )
+    }
+
+
+def channel_of(settings: Settings) -> Channel:
+    """What is known of a channel."""
+    return Channel(name=DEFAULT_CHANNEL, pg=settings.pg, is_test=not settings.channel_is_live)
 
 
 def namespace_of(database: Database) -> str:
@@ -122,6 +148,8 @@ def limits_of(settings: Settings) -> Limits:
             longest_processing=timedelta(seconds=settings.longest_processing_seconds),
         ),
         max_behind=settings.max_periods_behind,
+        hint_look_ups_a_minute=settings.hook_look_ups_a_minute,
+        hint_retention=timedelta(days=settings.hook_retention_days),
     )
 
 

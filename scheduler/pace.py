@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Bell(StrEnum):
-    """A doorbell: a message that says "there may be work" and carries nothing else."""
+    """A doorbell: a message that says "there may be work", at most for which channel, and carries nothing else."""
 
     TICK = "scheduler.tick"
     CHARGE = "worker.charge_due"
@@ -22,5 +22,5 @@ class Queue(StrEnum):
 
 QUEUE_OF = {Bell.TICK: Queue.PACE, Bell.RESOLVE: Queue.PACE, Bell.CHARGE: Queue.CHARGE}
 
-#: Charge runs that one tick asks for at most; more would only find the claims of the others.
+#: Charge runs that one tick asks for at most, for a channel; more would only find the claims of the others.
 CHARGE_RUNS = 4

@@ -6,6 +6,7 @@ Any number of these at once, doubled, late or lost changes nothing but speed: wh
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from billing.open_period import open_due_periods
@@ -13,38 +14,54 @@ from models.queries import claim, installation, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from billing.ports import Ports
 
 
-def tick(ports: Ports, enqueue: Callable[[Bell], None], *, open_for_seconds: float) -> Counter[str]:
-    """Open due periods for a while, then ring; gives what was opened and rung, for whoever watches."""
+def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, open_for_seconds: float) -> Counter[str]:
+    """Open due periods for a while, then ring; gives what was opened and rung, for whoever watches.
+
+    Periods are opened whatever channel their cards are of; ``enqueue`` is given a bell and the channel that it is for.
+    """
     did: Counter[str] = Counter()
+    rung: Counter[tuple[Bell, str]] = Counter()
+    ports = channels[0]
     leave_at = ports.boottime() + open_for_seconds
     with ports.database.transaction() as tx:
         installation.note_clock(tx)
-    ring(ports, enqueue, did)  # first what is due already: opening may take long
+    _ring_all(channels, enqueue, rung)  # first what is due already: opening may take long
     while ports.boottime() < leave_at:
         opened = open_due_periods(ports)
         did["opened"] += opened.invoices
         did["set_aside"] += opened.set_aside
         if opened.subscriptions == 0:
             break
-        ring(ports, enqueue, did)
+        _ring_all(channels, enqueue, rung)
+    for (bell, _), count in rung.items():
+        did[bell] += count
     return +did
 
 
-def ring(ports: Ports, enqueue: Callable[[Bell], None], did: Counter[str]) -> None:
-    """Ring once for every batch that is due, and for what must be asked about. A bell that is lost costs a tick."""
+def _ring_all(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], rung: Counter[tuple[Bell, str]]) -> None:
+    for ports in channels:
+        ring(ports, enqueue, rung)
+
+
+def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple[Bell, str]]) -> None:
+    """Ring once for every batch that a channel has due, and for what must be asked about there.
+
+    A bell that is lost costs a tick. ``rung`` holds what was rung before, in the same tick.
+    """
+    channel = ports.channel.name
     with ports.database.reading() as tx:
         size = ports.limits.claim_size
-        due = claim.due_count(tx, limit=CHARGE_RUNS * size)
-        undecided = resolve.undecided_count(tx)
-    wanted = min(CHARGE_RUNS, -(-due // size)) - did[Bell.CHARGE]
-    for _ in range(wanted):
-        enqueue(Bell.CHARGE)
-        did[Bell.CHARGE] += 1
-    if undecided and not did[Bell.RESOLVE]:
-        enqueue(Bell.RESOLVE)
-        did[Bell.RESOLVE] += 1
+        due = claim.due_count(tx, channel=channel, limit=CHARGE_RUNS * size)
+        fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
+        looks = claim.needs_clearing(tx, channel=channel, fresh=fresh)
+        undecided = resolve.undecided_count(tx, channel=channel)
+    wanted = {Bell.CHARGE: max(min(CHARGE_RUNS, -(-due // size)), int(looks)), Bell.RESOLVE: min(undecided, 1)}
+    for bell, count in wanted.items():
+        for _ in range(count - rung[bell, channel]):
+            enqueue(bell, channel)
+            rung[bell, channel] += 1

@@ -1,4 +1,7 @@
-"""The tasks: three doorbells. Each carries nothing, may come any number of times, and only calls a use case."""
+"""The tasks: doorbells. Each carries at most a channel's name, may come any number of times, and calls a use case.
+
+The name is a routing word without authority: one that is unknown, or missing, does nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,55 +13,74 @@ from kombu.exceptions import OperationalError
 from billing.charge_due import charge_due
 from billing.resolve_unknown import resolve_unknown
 from domain.errors import BillingError
-from runtime.wiring import open_ports
+from runtime.wiring import open_channels
 from scheduler.pace import QUEUE_OF, Bell
 from scheduler.tick import tick
 from worker.celery_app import SETTINGS, app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from billing.ports import Ports
 
 _log = structlog.get_logger("worker")
-_ports: list[Ports] = []
+_channels: dict[str, Ports] = {}
 
 
-def _real_things() -> Ports:
-    """This process's own; made at its first task, which is after any fork."""
-    if not _ports:
-        _ports.append(open_ports(SETTINGS))
-    return _ports[0]
+def _real_things() -> Mapping[str, Ports]:
+    """This process's own, a channel each; made at its first task, which is after any fork."""
+    if not _channels:
+        _channels.update(open_channels(SETTINGS))
+    return _channels
 
 
-def enqueue(bell: Bell) -> None:
-    """Ring a doorbell. One that cannot be rung is lost: the next tick rings again."""
+def enqueue(bell: Bell, channel: str) -> None:
+    """Ring a doorbell for a channel. One that cannot be rung is lost: the next tick rings again."""
     try:
-        app.send_task(bell, queue=QUEUE_OF[bell], expires=SETTINGS.tick_seconds, retry=False)
+        app.send_task(
+            bell, kwargs={"channel": channel}, queue=QUEUE_OF[bell], expires=SETTINGS.tick_seconds, retry=False
+        )
     except OperationalError:
-        _log.warning("doorbell.lost", bell=str(bell))
+        _log.warning("doorbell.lost", bell=str(bell), channel=channel)
 
 
-def _run(bell: Bell, work: Callable[[Ports], dict[str, object]]) -> dict[str, object]:
+def _run(bell: Bell, work: Callable[[], dict[str, object]], **of: str) -> dict[str, object]:
     """Do the work of a bell and say what came of it; trouble is told, and the next bell tries again."""
     try:
-        did = work(_real_things())
+        did = work()
     except BillingError as error:
-        _log.warning(f"{bell.name.lower()}.failed", code=error.code, message=str(error))
+        _log.warning(f"{bell.name.lower()}.failed", code=error.code, message=str(error), **of)
         return {"failed": error.code}
     if did:
-        _log.info(f"{bell.name.lower()}.done", **did)
+        _log.info(f"{bell.name.lower()}.done", **of, **did)
     return did
+
+
+def _run_for(channel: str, bell: Bell, work: Callable[[Ports], dict[str, object]]) -> dict[str, object]:
+    """The same for one channel's bell."""
+
+    def of_the_channel() -> dict[str, object]:
+        ports = _real_things().get(channel)
+        if ports is None:
+            _log.warning("doorbell.unknown_channel", bell=str(bell))
+            return {}
+        return work(ports)
+
+    return _run(bell, of_the_channel, channel=channel)
 
 
 @app.task(name=Bell.TICK)
 def tick_task() -> dict[str, object]:
-    """Open due periods and ring for the work there is."""
-    return _run(Bell.TICK, lambda ports: dict(tick(ports, enqueue, open_for_seconds=SETTINGS.soft_limit_seconds / 2)))
+    """Open due periods and ring for the work there is, of every channel."""
+
+    def work() -> dict[str, object]:
+        return dict(tick([*_real_things().values()], enqueue, open_for_seconds=SETTINGS.soft_limit_seconds / 2))
+
+    return _run(Bell.TICK, work)
 
 
 @app.task(name=Bell.CHARGE)
-def charge_task() -> dict[str, object]:
+def charge_task(channel: str = "") -> dict[str, object]:
     """Charge what is due."""
 
     def work(ports: Ports) -> dict[str, object]:
@@ -70,10 +92,10 @@ def charge_task() -> dict[str, object]:
             did["stopped_because"] = run.stopped_because
         return did
 
-    return _run(Bell.CHARGE, work)
+    return _run_for(channel, Bell.CHARGE, work)
 
 
 @app.task(name=Bell.RESOLVE)
-def resolve_task() -> dict[str, object]:
+def resolve_task(channel: str = "") -> dict[str, object]:
     """Ask about what is not known."""
-    return _run(Bell.RESOLVE, lambda ports: dict(resolve_unknown(ports)))
+    return _run_for(channel, Bell.RESOLVE, lambda ports: dict(resolve_unknown(ports)))

@@ -201,7 +201,7 @@ def wake_invoices(tx: Transaction, subscription_id: UUID) -> None:
         text(
             f"UPDATE invoice i SET next_attempt_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN :now END,"
             f" ladder_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN i.ladder_at ELSE :now END,"
-            " next_trigger = 'admin', cleared_at = NULL FROM subscription s WHERE s.id = i.subscription_id"
+            " next_trigger = 'admin' FROM subscription s WHERE s.id = i.subscription_id"
             " AND i.subscription_id = :id AND i.state = 'past_due' AND NOT EXISTS ("
             f"SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({listed(UNDECIDED)}))"
         ),

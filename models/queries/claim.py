@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-#: Due, of a subscription that may be charged, and, if it was declined before, looked up lately (decision 20).
-_CLAIMABLE: Final = (
+#: Due, of a subscription that may be charged.
+_BILLED: Final = (
     "i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
 )
+#: And by a card of this channel.
+_CLAIMABLE: Final = f"{_BILLED} AND k.channel = :channel"
 _OPEN: Final = f"a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)})"
+#: Declined before, and an earlier attempt was not looked up lately (decision 19).
+_STALE: Final = "(e.cleared_at IS NULL OR e.cleared_at < :fresh)"
 _NEEDS_LOOK: Final = (
-    "i.attempt_count > 0 AND (i.cleared_at IS NULL OR i.cleared_at < :fresh)"
+    f"i.attempt_count > 0 AND EXISTS (SELECT FROM charge_attempt e WHERE e.invoice_id = i.id AND {_STALE})"
     f" AND NOT EXISTS (SELECT FROM charge_attempt a WHERE {_OPEN})"
 )
 _FROM: Final = (
@@ -49,10 +53,15 @@ _CANDIDATES: Final = text(
     " AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
     " ORDER BY i.next_attempt_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
-_UNCLEARED: Final = text(
-    f"SELECT i.id, i.subscription_id, i.attempt_count{_FROM} WHERE {_CLAIMABLE} AND {_NEEDS_LOOK}"
-    " ORDER BY i.next_attempt_at, i.id LIMIT :limit"
+#: Whose card it is now does not matter: an earlier attempt is looked up where it was sent.
+_UNCLEARED: Final = (
+    f"SELECT i.id, i.subscription_id{_FROM} WHERE {_BILLED} AND {_NEEDS_LOOK}"
+    " AND EXISTS (SELECT FROM charge_attempt e JOIN send x ON x.attempt_id = e.id AND x.send_no = e.send_no"
+    "  JOIN billing_key o ON o.id = x.billing_key_id"
+    f"  WHERE e.invoice_id = i.id AND {_STALE} AND o.channel = :channel)"
 )
+_UNCLEARED_PAGE: Final = text(f"{_UNCLEARED} ORDER BY i.next_attempt_at, i.id LIMIT :limit")
+_NEEDS_CLEARING: Final = text(f"SELECT EXISTS ({_UNCLEARED})")
 _DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_READY} LIMIT :limit) due")
 #: Locked by id, one kind after the other: subscription (by the candidates), billing key, invoice, attempt.
 _LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
@@ -72,15 +81,18 @@ _LOCK_ATTEMPTS: Final = text(
 )
 
 
-def lock_claimable(tx: Transaction, *, limit: int, fresh: datetime, only: UUID | None = None) -> Sequence[Row[Any]]:
+def lock_claimable(
+    tx: Transaction, *, channel: str, limit: int, fresh: datetime, only: UUID | None = None
+) -> Sequence[Row[Any]]:
     """Due invoices, oldest first, locked and read again under the locks, each with its open attempt if it has one.
 
     Args:
+        channel: Those whose card is this channel's.
         limit: At most so many.
         fresh: Real time; a declined invoice whose attempts were looked up before it is left out.
         only: This invoice alone.
     """
-    parameters = {"now": tx.now, "real": tx.real, "limit": limit, "fresh": fresh, "only": only}
+    parameters = {"channel": channel, "now": tx.now, "real": tx.real, "limit": limit, "fresh": fresh, "only": only}
     found = tx.connection.execute(_CANDIDATES, parameters).all()
     if not found:
         return []
@@ -88,7 +100,7 @@ def lock_claimable(tx: Transaction, *, limit: int, fresh: datetime, only: UUID |
     tx.connection.execute(_LOCK_KEYS, {"ids": sorted({row.billing_key_id for row in found})})
     tx.connection.execute(_LOCK_INVOICES, {"ids": ids})
     tx.connection.execute(_LOCK_ATTEMPTS, {"ids": ids})
-    return tx.connection.execute(_CLAIMED, {"now": tx.now, "ids": ids, "fresh": fresh}).all()
+    return tx.connection.execute(_CLAIMED, {"channel": channel, "now": tx.now, "ids": ids, "fresh": fresh}).all()
 
 
 def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
@@ -143,30 +155,37 @@ def write_claim(
     update_rows(tx, Invoice, invoices)
 
 
-def list_uncleared(tx: Transaction, *, limit: int, fresh: datetime) -> Sequence[Row[Any]]:
-    """Due reattempts whose earlier attempts must be looked up first."""
-    return tx.connection.execute(_UNCLEARED, {"now": tx.now, "limit": limit, "fresh": fresh}).all()
+def list_uncleared(tx: Transaction, *, channel: str, limit: int, fresh: datetime) -> Sequence[Row[Any]]:
+    """Due reattempts with an earlier attempt that was sent through this channel and must be looked up first."""
+    return tx.connection.execute(
+        _UNCLEARED_PAGE, {"channel": channel, "now": tx.now, "limit": limit, "fresh": fresh}
+    ).all()
 
 
-def note_cleared(tx: Transaction, counts: Mapping[UUID, int], *, at: datetime) -> None:
-    """Write down that every earlier attempt of invoices, so many each, was looked up and is not paid.
+def needs_clearing(tx: Transaction, *, channel: str, fresh: datetime) -> bool:
+    """Whether ``list_uncleared`` would find any."""
+    return bool(tx.connection.execute(_NEEDS_CLEARING, {"channel": channel, "now": tx.now, "fresh": fresh}).scalar())
 
-    It has not their subscriptions' locks, so it waits for nobody: an invoice that somebody is at is left out.
+
+def note_cleared(tx: Transaction, attempt_ids: Sequence[UUID], *, at: datetime) -> None:
+    """Write down that attempts were looked up and are not paid; an invoice is cleared once all of its attempts are.
+
+    It has not their subscriptions' locks, so it waits for nobody: an attempt that somebody is at is left out.
     """
     tx.connection.execute(
         text(
-            "UPDATE invoice t SET cleared_at = :at FROM (SELECT i.id FROM invoice i"
-            " JOIN unnest(CAST(:ids AS uuid[]), CAST(:counts AS integer[])) AS v(id, attempt_count)"
-            " ON v.id = i.id AND v.attempt_count = i.attempt_count"
-            " ORDER BY i.id FOR UPDATE OF i SKIP LOCKED) free WHERE t.id = free.id"
+            "UPDATE charge_attempt t SET cleared_at = :at FROM (SELECT a.id FROM charge_attempt a"
+            f" WHERE a.id = ANY(:ids) AND a.state NOT IN ({listed(OPEN_ATTEMPT)})"
+            " ORDER BY a.id FOR UPDATE SKIP LOCKED) free WHERE t.id = free.id"
         ),
-        {"ids": list(counts), "counts": list(counts.values()), "at": at},
+        {"ids": list(attempt_ids), "at": at},
     )
 
 
-def due_count(tx: Transaction, *, limit: int) -> int:
-    """How many invoices are due, counted up to a limit."""
-    return int(tx.connection.execute(_DUE_COUNT, {"now": tx.now, "real": tx.real, "limit": limit}).scalar_one())
+def due_count(tx: Transaction, *, channel: str, limit: int) -> int:
+    """How many invoices with a card of this channel are due, counted up to a limit."""
+    parameters = {"channel": channel, "now": tx.now, "real": tx.real, "limit": limit}
+    return int(tx.connection.execute(_DUE_COUNT, parameters).scalar_one())
 
 
 def set_invoice_aside(tx: Transaction, *, invoice_id: UUID, reason: str) -> None:

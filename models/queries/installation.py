@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -13,12 +13,10 @@ from models.installation import AuditEntry, OutboxEvent
 from models.queries.bulk import insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from models.session import Transaction
-
-CHANNEL: Final = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +128,32 @@ def step_clock(tx: Transaction, to: datetime) -> None:
     )
 
 
-def reserve_rate(tx: Transaction, *, wanted: int, per_second: int, window_seconds: float) -> Grant:
+def know_channels(tx: Transaction, names: Iterable[str]) -> None:
+    """Give every configured channel its row; cards hang on it. One that was missing is back."""
+    tx.connection.execute(
+        text(
+            "INSERT INTO channel_state (name, rate_used_until) SELECT name, :real FROM unnest(CAST(:names AS text[]))"
+            " AS name ORDER BY name ON CONFLICT (name) DO UPDATE SET missing_since = NULL"
+            " WHERE channel_state.missing_since IS NOT NULL"
+        ),
+        {"names": sorted(set(names)), "real": tx.real},
+    )
+
+
+def known_channels(tx: Transaction) -> Sequence[str]:
+    """Every channel that was ever configured, by name."""
+    return tx.connection.execute(text("SELECT name FROM channel_state ORDER BY name")).scalars().all()
+
+
+def reserve_rate(tx: Transaction, *, channel: str, wanted: int, per_second: int, window_seconds: float) -> Grant:
     """Take a share of the channel's rate, exact over all workers: at most what can start within the window.
 
     A halted channel grants nothing.
     """
     row = tx.connection.execute(
-        text("SELECT halted_at, rate_used_until FROM channel_state WHERE name = :name FOR UPDATE"), {"name": CHANNEL}
+        # The key stays: new cards, which hang on it, need not wait.
+        text("SELECT halted_at, rate_used_until FROM channel_state WHERE name = :name FOR NO KEY UPDATE"),
+        {"name": channel},
     ).one()
     if row.halted_at is not None:
         return Grant(count=0, wait_seconds=0)
@@ -149,25 +166,25 @@ def reserve_rate(tx: Transaction, *, wanted: int, per_second: int, window_second
         return Grant(count=0, wait_seconds=wait_seconds)
     until = begin + timedelta(seconds=count / per_second)
     tx.connection.execute(
-        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"), {"name": CHANNEL, "until": until}
+        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"), {"name": channel, "until": until}
     )
     return Grant(count=count, wait_seconds=wait_seconds, used_until=until)
 
 
-def give_rate_back(tx: Transaction, grant: Grant, *, unused: int, per_second: int) -> None:
+def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int, per_second: int) -> None:
     """Give back the end of a share that was not needed, unless somebody has taken the one behind it since."""
     if grant.used_until is not None:
         tx.connection.execute(
             text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name AND rate_used_until = :taken"),
             {
-                "name": CHANNEL,
+                "name": channel,
                 "until": grant.used_until - timedelta(seconds=unused / per_second),
                 "taken": grant.used_until,
             },
         )
 
 
-def halt_channel(tx: Transaction, *, reason: str) -> bool:
+def halt_channel(tx: Transaction, channel: str, *, reason: str) -> bool:
     """Let no claim be made until somebody resumes; gives whether it was running."""
     return bool(
         tx.connection.execute(
@@ -175,12 +192,12 @@ def halt_channel(tx: Transaction, *, reason: str) -> bool:
                 "UPDATE channel_state SET halted_at = :real, halt_reason = :reason"
                 " WHERE name = :name AND halted_at IS NULL"
             ),
-            {"name": CHANNEL, "reason": reason, "real": tx.real},
+            {"name": channel, "reason": reason, "real": tx.real},
         ).rowcount
     )
 
 
-def resume_channel(tx: Transaction) -> bool:
+def resume_channel(tx: Transaction, channel: str) -> bool:
     """Let claims be made again; gives whether it was halted."""
     return bool(
         tx.connection.execute(
@@ -188,43 +205,35 @@ def resume_channel(tx: Transaction) -> bool:
                 "UPDATE channel_state SET halted_at = NULL, halt_reason = NULL"
                 " WHERE name = :name AND halted_at IS NOT NULL"
             ),
-            {"name": CHANNEL},
+            {"name": channel},
         ).rowcount
     )
 
 
-def channel_halt(tx: Transaction) -> str | None:
-    """Why the channel is halted, or None."""
-    reason: str | None = tx.connection.execute(
-        text("SELECT halt_reason FROM channel_state WHERE name = :name"), {"name": CHANNEL}
-    ).scalar_one()
-    return reason
-
-
-def newest_token(tx: Transaction) -> TokenRow | None:
-    """The token that dies last, by the gateway's own clock."""
+def newest_token(tx: Transaction, *, channel: str) -> TokenRow | None:
+    """The channel's token that dies last, by the gateway's own clock."""
     row = tx.connection.execute(
         text(
             "SELECT digest, expires_at, dies_at FROM seen_token WHERE channel = :name ORDER BY expires_at DESC LIMIT 1"
         ),
-        {"name": CHANNEL},
+        {"name": channel},
     ).one_or_none()
     if row is None:
         return None
     return TokenRow(digest=row.digest, expires_at=row.expires_at, seconds_left=(row.dies_at - tx.real).total_seconds())
 
 
-def note_token(tx: Transaction, *, digest: str, expires_at: int, seconds_left: float) -> None:
+def note_token(tx: Transaction, *, channel: str, digest: str, expires_at: int, seconds_left: float) -> None:
     """Remember a token that the gateway returned: a later one proves that an earlier one is dead."""
     tx.connection.execute(
         text(
             "INSERT INTO seen_token (digest, channel, expires_at, first_seen_at, dies_at)"
             " VALUES (:digest, :name, :expires_at, :real, :dies_at)"
-            " ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, dies_at = excluded.dies_at"
+            " ON CONFLICT (digest, channel) DO UPDATE SET expires_at = excluded.expires_at, dies_at = excluded.dies_at"
             " WHERE seen_token.expires_at < excluded.expires_at"
         ),
         {
-            "name": CHANNEL,
+            "name": channel,
             "digest": digest,
             "expires_at": expires_at,
             "real": tx.real,
@@ -242,7 +251,7 @@ def event(
     tx: Transaction,
     kind: str,
     *,
-    subscription_id: UUID,
+    subscription_id: UUID | None = None,
     invoice_id: UUID | None = None,
     attempt_id: UUID | None = None,
     is_incident: bool = False,

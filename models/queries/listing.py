@@ -26,7 +26,12 @@ PAGE: Final = 1_000
 #: Rows of each kind that one page of details holds, newest first.
 DETAILS: Final = 200
 
-_TABLES: Final = {"invoice": "invoice", "subscription": "subscription", "attempt": "charge_attempt"}
+_TABLES: Final = {
+    "invoice": "invoice",
+    "subscription": "subscription",
+    "attempt": "charge_attempt",
+    "refund": "refund",
+}
 _ID_LENGTH: Final = 32
 _SHORTEST: Final = 8
 _HEX: Final = re.compile(r"[0-9a-f]+")
@@ -235,16 +240,19 @@ def skips_of(tx: Transaction, subscription_id: UUID) -> Sequence[Row[Any]]:
     )
 
 
-def channel(tx: Transaction) -> Row[Any]:
-    """The gateway channel as it stands, and what waits for it."""
+def channels(tx: Transaction) -> Sequence[Row[Any]]:
+    """Every channel as it stands, by name, and what waits for it."""
     return tx.connection.execute(
         text(
-            "SELECT c.name, c.halted_at, c.halt_reason, c.rate_used_until,"
-            f" (SELECT count(*) FROM charge_attempt a WHERE a.state IN ({listed(UNDECIDED)})) AS undecided,"
+            "SELECT c.name, c.halted_at, c.halt_reason, c.missing_since, c.rate_used_until,"
+            " (SELECT count(*) FROM billing_key k WHERE k.channel = c.name AND k.revoked_at IS NULL) AS cards,"
+            " (SELECT count(*) FROM charge_attempt a JOIN send x ON x.attempt_id = a.id AND x.send_no = a.send_no"
+            "  JOIN billing_key k ON k.id = x.billing_key_id"
+            f"  WHERE a.state IN ({listed(UNDECIDED)}) AND k.channel = c.name) AS undecided,"
             " (SELECT max(t.dies_at) FROM seen_token t WHERE t.channel = c.name) AS token_dies_at"
-            " FROM channel_state c ORDER BY c.name LIMIT 1"
+            " FROM channel_state c ORDER BY c.name"
         )
-    ).one()
+    ).all()
 
 
 def database_facts(tx: Transaction) -> Row[Any]:

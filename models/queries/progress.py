@@ -71,7 +71,8 @@ def progress(tx: Transaction, *, since_event: int) -> Progress:
             " (SELECT count(*) FROM charge_attempt a WHERE a.operator_since IS NOT NULL) AS before_operator,"
             " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'invoice.paid') AS paid,"
             " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'attempt.declined') AS declined,"
-            " (SELECT halt_reason FROM channel_state LIMIT 1) AS halted"
+            " (SELECT string_agg(c.name || ': ' || c.halt_reason, '; ' ORDER BY c.name) FROM channel_state c"
+            "  WHERE c.halted_at IS NOT NULL) AS halted"
         ),
         {"now": tx.now, "limit": COUNT_LIMIT, "since": since_event},
     ).one()

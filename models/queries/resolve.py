@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
+#: An attempt is asked about where its latest send went: an earlier one, by a card of another channel, is proven absent.
+_SENT_THROUGH: Final = (
+    "EXISTS (SELECT FROM send x JOIN billing_key o ON o.id = x.billing_key_id"
+    " WHERE x.attempt_id = a.id AND x.send_no = a.send_no AND o.channel = :channel)"
+)
 #: In flight past its lease, or unknown and due to be asked about. The fence moves, so that whoever sent it, frozen
 #: until now, can record nothing but success. Only the attempt is locked: last in the order, waiting for nobody.
 _TAKE: Final = text(
     "UPDATE charge_attempt t SET state = 'unknown', fence = t.fence + 1, next_look_up_at = :until,"
     " unknown_reason = coalesce(t.unknown_reason, 'lease_expired')"
     " FROM (SELECT a.id FROM charge_attempt a"
-    f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real"
+    f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real AND {_SENT_THROUGH}"
     " AND (CAST(:only AS uuid) IS NULL OR a.id = :only)"
     " ORDER BY a.next_look_up_at LIMIT :limit FOR UPDATE SKIP LOCKED) due"
     " WHERE t.id = due.id"
@@ -35,15 +40,19 @@ _SENDS: Final = text(
     "SELECT s.attempt_id, s.send_no, s.token_digest, s.committed_at, k.customer_uid,"
     # A token that the gateway issued after ours died; the first of them tells when ours was surely dead.
     " (SELECT min(later.first_seen_at) FROM seen_token own JOIN seen_token later ON later.channel = own.channel"
-    "  AND later.expires_at > own.expires_at WHERE own.digest = s.token_digest) AS token_dead_at"
+    "  AND later.expires_at > own.expires_at WHERE own.digest = s.token_digest AND own.channel = k.channel)"
+    "  AS token_dead_at"
     " FROM send s JOIN billing_key k ON k.id = s.billing_key_id WHERE s.attempt_id = ANY(:ids)"
     " ORDER BY s.attempt_id, s.send_no"
 )
 
 
-def take_undecided(tx: Transaction, *, limit: int, until: datetime, only: UUID | None = None) -> Sequence[Row[Any]]:
-    """Take attempts that are due to be asked about; nobody else asks before ``until`` (real time)."""
-    return tx.connection.execute(_TAKE, {"real": tx.real, "until": until, "limit": limit, "only": only}).all()
+def take_undecided(
+    tx: Transaction, *, channel: str, limit: int, until: datetime, only: UUID | None = None
+) -> Sequence[Row[Any]]:
+    """Take a channel's attempts that are due to be asked about; nobody else asks before ``until`` (real time)."""
+    parameters = {"channel": channel, "real": tx.real, "until": until, "limit": limit, "only": only}
+    return tx.connection.execute(_TAKE, parameters).all()
 
 
 def sends_of(tx: Transaction, attempt_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
@@ -62,25 +71,26 @@ def looks_of(tx: Transaction, attempt_ids: Sequence[UUID]) -> Sequence[Row[Any]]
     ).all()
 
 
-def attempts_of_invoices(tx: Transaction, invoice_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """Every attempt of invoices, in order."""
+def attempts_of_invoices(tx: Transaction, invoice_ids: Sequence[UUID], *, channel: str) -> Sequence[Row[Any]]:
+    """The attempts of invoices whose latest send went through a channel, in order."""
     return tx.connection.execute(
         text(
-            "SELECT id, invoice_id, attempt_no, merchant_uid, amount, send_no, fence, state FROM charge_attempt"
-            " WHERE invoice_id = ANY(:ids) ORDER BY invoice_id, attempt_no"
+            "SELECT a.id, a.invoice_id, a.attempt_no, a.merchant_uid, a.amount, a.send_no, a.fence, a.state"
+            f" FROM charge_attempt a WHERE a.invoice_id = ANY(:ids) AND {_SENT_THROUGH}"
+            " ORDER BY a.invoice_id, a.attempt_no"
         ),
-        {"ids": list(invoice_ids)},
+        {"ids": list(invoice_ids), "channel": channel},
     ).all()
 
 
-def undecided_count(tx: Transaction) -> int:
-    """How many attempts are due to be asked about now."""
+def undecided_count(tx: Transaction, *, channel: str) -> int:
+    """How many attempts that were sent through a channel are due to be asked about now."""
     return int(
         tx.connection.execute(
             text(
                 "SELECT count(*) FROM charge_attempt a"
-                f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real"
+                f" WHERE a.state IN ({listed(UNDECIDED)}) AND a.next_look_up_at <= :real AND {_SENT_THROUGH}"
             ),
-            {"real": tx.real},
+            {"channel": channel, "real": tx.real},
         ).scalar_one()
     )

@@ -78,7 +78,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _resent_and_paid(ports: Ports) -> bool:
-    tick(ports, lambda _: None, open_for_seconds=1)
+    tick([ports], lambda *_: None, open_for_seconds=1)
     resolve_unknown(ports)
     charge_due(ports)
     with ports.database.reading() as tx:
@@ -93,7 +93,7 @@ def _done(fleet: Fleet) -> list[str]:
 def test_a_sender_frozen_between_commit_and_send_does_not_send(fleet: Fleet) -> None:
     with ExitStack() as stack:
         ports = _ports(fleet, stack)
-        tick(ports, lambda _: None, open_for_seconds=1)
+        tick([ports], lambda *_: None, open_for_seconds=1)
         sender = fleet.start("sender", "tests.support.sender", "--freeze-before-send")
         eventually(lambda: _is_stopped(sender.process.pid), 30, f"the sender stops itself: {sender.log}")
 
@@ -113,7 +113,7 @@ def test_a_sender_frozen_past_its_check_is_refused_for_its_dead_token(
 ) -> None:
     with ExitStack() as stack:
         ports = _ports(fleet, stack)
-        tick(ports, lambda _: None, open_for_seconds=1)
+        tick([ports], lambda *_: None, open_for_seconds=1)
         line = stack.enter_context(held_line(fleet.simulator.url))
         stranger = stack.enter_context(_stranger(fleet)) if another_program_extends_the_token else None
         # The sender's token was asked for on an open line; its charge then waits in a held one.

@@ -210,10 +210,11 @@ class House:
     # The bells, by hand.
 
     def tick(self) -> Counter[str]:
-        def ring(bell: Bell) -> None:
+        def ring(bell: Bell, channel: str) -> None:
+            assert channel == self.ports.channel.name
             self.bells[bell] += 1
 
-        return tick(self.ports, ring, open_for_seconds=60)
+        return tick([self.ports], ring, open_for_seconds=60)
 
     def charge(self) -> ChargeRun:
         return charge_due(self.ports)

@@ -154,6 +154,9 @@ class MortalFanOut:
     def in_flight(self) -> int:
         return self.real.in_flight
 
+    def allow(self, *, until_boottime: float, spacing_seconds: float = 0.0) -> None:
+        self.real.allow(until_boottime=until_boottime, spacing_seconds=spacing_seconds)
+
     def send(self, batch: Batch) -> None:
         self.life.boundary("before a batch is sent")
         self.real.send(batch)

@@ -35,6 +35,7 @@ from billing.claim_due import claim_due
 from billing.record_outcome import record_outcomes
 from billing.token_in_hand import token_in_hand
 from domain.billing_period import Calendar, CatchUp
+from domain.channel import DEFAULT_CHANNEL
 from domain.charge_attempt import UNDECIDED
 from domain.errors import BadInput, Conflict
 from domain.invoice import CHARGEABLE
@@ -186,7 +187,7 @@ class Life(RuleBasedStateMachine):
 
     def the_channel_is_resumed(self) -> None:
         with self.database.transaction() as tx:
-            installation.resume_channel(tx)
+            installation.resume_channel(tx, DEFAULT_CHANNEL)
 
     @rule(nth=st.integers(min_value=0, max_value=5))
     def a_declined_payment_turns_paid(self, nth: int) -> None:
@@ -195,7 +196,9 @@ class Life(RuleBasedStateMachine):
         rows = self.house.rows(
             "SELECT a.merchant_uid FROM charge_attempt a JOIN invoice i ON i.id = a.invoice_id"
             " JOIN subscription s ON s.id = i.subscription_id WHERE a.state = 'declined' AND i.state = 'past_due'"
-            f" AND i.next_attempt_at IS NOT NULL AND i.cleared_at IS NULL AND s.state IN ({_BILLABLE})"
+            f" AND i.next_attempt_at IS NOT NULL AND s.state IN ({_BILLABLE})"
+            " AND NOT EXISTS (SELECT FROM charge_attempt c JOIN charge_attempt d ON d.invoice_id = c.invoice_id"
+            "  WHERE c.invoice_id = i.id GROUP BY c.invoice_id HAVING max(c.cleared_at) > max(d.first_sent_at))"
             " AND NOT EXISTS (SELECT FROM charge_attempt b WHERE b.invoice_id = i.id AND b.state <> 'declined')"
             " ORDER BY a.merchant_uid"
         )

@@ -183,10 +183,10 @@ def test_a_change_waits_for_the_outcome_of_a_charge(jeonggi: Jeonggi, house: Hou
 
 
 def test_the_channel_is_halted_and_resumed(jeonggi: Jeonggi, house: House) -> None:
-    assert jeonggi("channel", "halt", *REASON, "--actor", "kim").out == "the channel is halted\n"
+    assert jeonggi("channel", "halt", *REASON, "--actor", "kim").out == "channel default is halted\n"
     assert jeonggi("channel", "show", "--json").document["halt_reason"] == "kim: the customer called"
-    assert jeonggi("channel", "halt", *REASON).out == "the channel was halted already\n"
-    assert jeonggi("channel", "resume", *REASON, "--json").document == {"changed": True}
+    assert jeonggi("channel", "halt", *REASON).out == "channel default was halted already\n"
+    assert jeonggi("channel", "resume", *REASON, "--json").document == {"changed": {"default": True}}
     actions = [row.action for row in house.rows("SELECT action FROM audit_entry ORDER BY id")]
     assert actions == ["channel.halted", "channel.resumed"]
 

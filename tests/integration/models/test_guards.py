@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
-from models import installation, invoice, subscription  # noqa: F401 - they register their tables
+from models import foreign, hint, installation, invoice, refund, subscription  # noqa: F401 - they register their tables
 from models.base import Base
 from tests.support.databases import fresh_database
 from tests.support.rows import (
@@ -134,6 +134,7 @@ FORBIDDEN = [
     # What hangs on what.
     Forbidden("fk_plan_price_plan_id", "plan_price", {"plan_id": NOBODY}),
     Forbidden("fk_billing_key_customer_id", "billing_key", {"customer_id": NOBODY}),
+    Forbidden("fk_billing_key_channel", "billing_key", {"channel": "nobodys"}),
     Forbidden("fk_subscription_customer_id", "subscription", {"customer_id": NOBODY}),
     Forbidden("fk_subscription_plan_id", "subscription", {"plan_id": NOBODY}),
     Forbidden("fk_subscription_plan_price_id", "subscription", {"plan_price_id": NOBODY}),
@@ -228,9 +229,19 @@ def test_every_trigger_is_one_that_is_tried_here(connection: psycopg.Connection)
 
     assert triggers == {
         "billing_clock_is_monotone",
+        "billing_key_has_one_channel",
         *(f"{table}_is_append_only" for table in APPEND_ONLY),
         *(f"{table}_is_never_emptied" for table in APPEND_ONLY),
     }
+
+
+def test_a_card_stays_with_its_channel(connection: psycopg.Connection) -> None:
+    insert(connection, "channel_state", row("channel_state") | {"name": "other"})
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, connection.transaction():
+        connection.execute("UPDATE billing_key SET channel = 'other' WHERE id = %s", (KEY,))
+
+    assert refused.value.diag.constraint_name == "billing_key_has_one_channel"
 
 
 def test_billing_time_never_goes_back(connection: psycopg.Connection) -> None:
