@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,9 @@ from domain.time_limits import (
     check_time_limits,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PREFIX = "JEONGGI_"
 
 _NAMESPACE = re.compile(r"[a-z0-9-]{1,40}")
@@ -38,6 +41,7 @@ _DEFAULTS = TimeLimits()
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,10 @@ class Settings(BaseSettings):
     test_channel: bool = Field(
         default=False, description="The gateway account moves no real money; time limits may go below the live floors."
     )
+    takes_card_numbers: bool = Field(
+        default=False, description="Let card numbers pass to the gateway, for one-off charges and for issuing billing keys"
+        " without the payment window. They are kept nowhere; whoever sets this handles card data."
+    )  # fmt: skip
     imp_key: SecretStr | None = Field(
         None, description="The gateway's REST API key. Required with JEONGGI_GATEWAY_URL."
     )
@@ -160,6 +168,24 @@ class Settings(BaseSettings):
     max_periods_behind: Count = Field(
         120, description="Past periods of one subscription that catching up opens at most, before a person is asked."
     )
+    web_host: str = Field("127.0.0.1", description="The address on which `jeonggi web` takes the gateway's hooks.")
+    web_port: Port = Field(8470, description="Its port; under `jeonggi up` another one if this is taken.")
+    hook_sources: str = Field(
+        "", description="Addresses and networks from which hooks are taken, separated by commas; empty: from anywhere."
+        " A filter, no proof: what a hook says never counts."
+    )  # fmt: skip
+    trusted_proxies: str = Field(
+        "", description="Addresses and networks of your own proxies, separated by commas: only what they say in"
+        " `X-Forwarded-For` is believed."
+    )  # fmt: skip
+    hook_rate: Count = Field(
+        100, description="Hooks a second that are taken from one address, and four times as many from all; more are"
+        " answered with 429."
+    )  # fmt: skip
+    hook_look_ups_a_minute: Count = Field(
+        300, description="Hooks a minute that are followed by asking the gateway; the others wait."
+    )
+    hook_retention_days: Count = Field(30, description="For so many days hooks are kept.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: columns on a terminal, JSON elsewhere."
     )
@@ -174,6 +200,16 @@ class Settings(BaseSettings):
     def time_limits(self) -> TimeLimits:
         """The lengths that must stand in order, in seconds."""
         return TimeLimits(**{field.name: getattr(self, field.name) for field in fields(TimeLimits)})
+
+    @property
+    def hook_networks(self) -> Sequence[Network]:
+        """Where hooks may come from; empty: anywhere."""
+        return _networks("hook_sources", self.hook_sources)
+
+    @property
+    def proxy_networks(self) -> Sequence[Network]:
+        """Where our own proxies are."""
+        return _networks("trusted_proxies", self.trusted_proxies)
 
     @property
     def clock_setting(self) -> ClockSetting | None:
@@ -207,6 +243,7 @@ def load_settings(**overrides: object) -> Settings:
     _check_servers(settings)
     _check_gateway(settings)
     _check_clock(settings)
+    _ = settings.hook_networks, settings.proxy_networks  # refused here, not at the first hook
     check_time_limits(settings.time_limits)
     if settings.channel_is_live:
         check_floors_of_a_live_channel(settings.time_limits)
@@ -302,6 +339,16 @@ def _check_clock(settings: Settings) -> None:
         raise Misconfigured(
             f"{PREFIX}CLOCK is only for the simulator: unset it, or point {PREFIX}GATEWAY_URL at a loopback address."
         )
+
+
+def _networks(field_name: str, text: str) -> Sequence[Network]:
+    try:
+        return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise Misconfigured(
+            f"{PREFIX}{field_name.upper()} cannot be used: give addresses or networks, separated by commas, such as"
+            " 192.0.2.7,198.51.100.0/24."
+        ) from None
 
 
 def _parsed_clock(text: str) -> ClockSetting:
