@@ -17,6 +17,7 @@ from billing.change_subscription import By
 from billing.claim_due import claim_due
 from billing.clear_reattempt import clear_reattempts
 from billing.halt_channel import halt
+from billing.permission import Permission
 from billing.record_outcome import record_outcomes
 from billing.report import Looked, Report
 from billing.token_in_hand import token_in_hand
@@ -61,16 +62,19 @@ def charge_due(ports: Ports) -> ChargeRun:
 def _charge(ports: Ports, token: AccessToken, run: ChargeRun) -> None:
     calls = ports.gateway.fan_out()
     try:
-        _claim_send_record(ports, token, calls, run)
+        with Permission(ports, calls) as permission:
+            _claim_send_record(ports, token, calls, run, permission)
     finally:
         calls.hand_back()  # however this ends, nothing more of it is started
+    run.stopped_because = run.stopped_because or permission.withdrawn_because
 
 
-def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun) -> None:
+def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun, permission: Permission) -> None:
     claim_until = ports.boottime() + ports.limits.run_seconds
     is_claiming = True
     unrecorded: list[Report] = []
     while is_claiming or calls.in_flight or unrecorded:
+        is_claiming = is_claiming and not permission.withdrawn_because
         room = ports.limits.concurrency - calls.in_flight
         if is_claiming and _is_worth_a_claim(ports, calls, room):
             batch = _claim(ports, token, calls, run, at_most=room) if ports.boottime() < claim_until else None

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from domain.outcome import Approved, DeclineCode, Declined, NotExecuted, NotExecutedReason, Unknown, UnknownReason
+from domain.decline import DeclineClass, class_of
+from domain.outcome import Approved, Declined, NotExecuted, NotExecutedReason, Unknown, UnknownReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +76,7 @@ def signal_of(outcome: Outcome) -> Signal:
         case Approved():
             return Signal.ANSWER
         case Declined():
-            return Signal.MERCHANT if outcome.decline_code is DeclineCode.MERCHANT else Signal.ANSWER
+            return Signal.MERCHANT if class_of(outcome.decline_code) is DeclineClass.MERCHANT else Signal.ANSWER
         case NotExecuted():
             return Signal.TROUBLE if outcome.reason is NotExecutedReason.NOT_SENT else Signal.NOTHING
         case Unknown():

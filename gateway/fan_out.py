@@ -53,6 +53,9 @@ class IamportFanOut:
         self._open = 0
         self._wanted = 1
         self._is_halted = False
+        self._allowed_until = 0.0
+        self._least_spacing = 0.0
+        self._permitted = asyncio.Event()
         self._pacers: set[asyncio.Task[Outcome]] = set()
         self._calls: set[asyncio.Task[Answer]] = set()
 
@@ -60,6 +63,13 @@ class IamportFanOut:
     def in_flight(self) -> int:
         """Charges given to ``send`` whose answer ``answered`` has not returned yet."""
         return self._open
+
+    def allow(self, *, until_boottime: float, spacing_seconds: float = 0.0) -> None:
+        """Charges may start until then, and no closer than this; without a living permission they wait for one."""
+        self._allowed_until = until_boottime
+        self._least_spacing = spacing_seconds
+        with contextlib.suppress(RuntimeError):  # a closed line starts nothing any more
+            self._line.thread.soon(self._permitted.set)
 
     def send(self, batch: Batch) -> None:
         """Start a batch; returns at once.
@@ -132,7 +142,7 @@ class IamportFanOut:
         while waiting and not self._is_halted:
             if not await self._take_room(due_at, batch.send_before_boottime):
                 return _TOO_LATE
-            due_at += batch.spacing_seconds
+            due_at += max(batch.spacing_seconds, self._least_spacing)
             charge, passage = waiting.popleft(), Passage(gate=gate)
             call = asyncio.create_task(self._ask(charge, batch, passage, url, headers))
             self._calls.add(call)
@@ -175,18 +185,30 @@ class IamportFanOut:
                 return False
         else:
             await room.acquire()
-        if boottime() < send_before:
+        if await self._is_permitted(send_before):
             return True
         room.release()
         return False
+
+    async def _is_permitted(self, send_before: float) -> bool:
+        """Wait for a permission to start a charge; False if none comes in time."""
+        try:
+            while (now := boottime()) >= self._allowed_until and now < send_before:
+                self._permitted.clear()
+                async with asyncio.timeout(send_before - now):
+                    await self._permitted.wait()
+        except TimeoutError:
+            return False
+        return boottime() < send_before
 
     def _gate(self, batch: Batch) -> Callable[[], None]:
         """Asked once a connection is there, right before the first byte: connecting may have taken a freeze."""
 
         def gate() -> None:
-            if boottime() >= batch.send_before_boottime:
+            now = boottime()
+            if now >= batch.send_before_boottime:
                 _stop(_TOO_LATE)
-            if self._is_halted:
+            if self._is_halted or now >= self._allowed_until:
                 _stop(_HANDED_BACK)
 
         return gate
@@ -198,7 +220,7 @@ class IamportFanOut:
         transport = self._line.charges
         request = transport.post(url, headers, again_body(charge), read_seconds=self._config.read_timeout_seconds)
         reply = await transport.call(request, passage, total_seconds=self._config.total_timeout_seconds)
-        outcome, body = classify_again(charge, reply.status, reply.body)
+        outcome, body = classify_again(charge, reply.status, reply.body, is_test=self._config.is_test)
         is_refused = outcome == _UNAUTHORIZED
         if is_refused:
             self._refuse_token(batch.token.digest)

@@ -65,7 +65,8 @@ class Batch:
     """Charges that one claim committed, with the token in hand at that claim.
 
     No charge is started at or after ``send_before_boottime`` (seconds of CLOCK_BOOTTIME, which counts suspend);
-    charge i is not started before ``first_at_boottime + i * spacing_seconds`` (the channel's rate).
+    charge i is not started before ``first_at_boottime + i * spacing_seconds`` (the channel's rate), and none without a
+    permission (``FanOut.allow``).
     """
 
     charges: Sequence[Charge]
@@ -166,6 +167,12 @@ class FanOut(Protocol):
     @property
     def in_flight(self) -> int:
         """Charges given to ``send`` whose answer ``answered`` has not returned yet."""
+
+    def allow(self, *, until_boottime: float, spacing_seconds: float = 0.0) -> None:
+        """Charges may start until then, and no closer than this; the newest permission holds alone.
+
+        Without a living one nothing starts: it waits for one until its batch's ``send_before_boottime``.
+        """
 
     def send(self, batch: Batch) -> None:
         """Start a batch; returns at once."""

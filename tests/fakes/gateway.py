@@ -260,10 +260,15 @@ class FakeFanOut:
     gateway: FakeGateway
     _waiting: deque[tuple[Charge, Batch]] = field(default_factory=deque)
     _is_halted: bool = False
+    _allowed_until: float = 0.0
 
     @property
     def in_flight(self) -> int:
         return len(self._waiting)
+
+    def allow(self, *, until_boottime: float, spacing_seconds: float = 0.0) -> None:
+        del spacing_seconds
+        self._allowed_until = until_boottime
 
     def send(self, batch: Batch) -> None:
         self._waiting.extend((charge, batch) for charge in batch.charges)
@@ -281,6 +286,8 @@ class FakeFanOut:
             return Answer(charge=charge, outcome=NotExecuted(reason=NotExecutedReason.HANDED_BACK))
         if self.gateway.boottime() >= batch.send_before_boottime:
             return Answer(charge=charge, outcome=NotExecuted(reason=NotExecutedReason.TOO_LATE))
+        if self.gateway.boottime() >= self._allowed_until:  # it cannot wait for another permission
+            return Answer(charge=charge, outcome=NotExecuted(reason=NotExecutedReason.HANDED_BACK))
         return self.gateway.carry_out(charge, batch.token)
 
 

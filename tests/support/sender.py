@@ -39,6 +39,9 @@ class FreezingFanOut:
     def in_flight(self) -> int:
         return self._real.in_flight
 
+    def allow(self, *, until_boottime: float, spacing_seconds: float = 0.0) -> None:
+        self._real.allow(until_boottime=until_boottime, spacing_seconds=spacing_seconds)
+
     def send(self, batch: Batch) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         self._real.send(batch)

@@ -1,0 +1,256 @@
+"""SQL of the brakes: a channel's halt, breaker and pace, maintenance windows, and each day's envelope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.breaker import Breaker, BreakerState
+from domain.envelope import Envelope, Volume
+from domain.slow_down import Slowed
+from domain.window import Window
+from models.brake import MaintenanceWindow
+from models.queries.bulk import insert_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+_CHANNEL: Final = (
+    "SELECT name, halted_at, halt_reason, halt_cause, rate_used_until, breaker_state, breaker_trouble_count,"
+    " breaker_merchant_count, breaker_openings, breaker_until, breaker_probe_id, slow_steps, slowed_at"
+    " FROM channel_state WHERE name = :channel"
+)
+_READ_CHANNEL: Final = text(_CHANNEL)
+#: The key stays: new cards, which hang on it, need not wait.
+_LOCK_CHANNEL: Final = text(f"{_CHANNEL} FOR NO KEY UPDATE")
+
+
+def read_channel(tx: Transaction, channel: str) -> Row[Any]:
+    """A channel's brakes as they were committed last."""
+    return tx.connection.execute(_READ_CHANNEL, {"channel": channel}).one()
+
+
+def lock_channel(tx: Transaction, channel: str) -> Row[Any]:
+    """The same, locked: the last lock that a transaction takes."""
+    return tx.connection.execute(_LOCK_CHANNEL, {"channel": channel}).one()
+
+
+def breaker_of(row: Row[Any]) -> Breaker:
+    """The breaker in a channel's row."""
+    return Breaker(
+        state=BreakerState(row.breaker_state),
+        trouble_count=row.breaker_trouble_count,
+        merchant_count=row.breaker_merchant_count,
+        openings=row.breaker_openings,
+        until=row.breaker_until,
+        probe_id=row.breaker_probe_id,
+    )
+
+
+def slowed_of(row: Row[Any]) -> Slowed:
+    """How much slower the channel in a row goes."""
+    return Slowed(steps=row.slow_steps, at=row.slowed_at)
+
+
+def write_breaker(tx: Transaction, channel: str, breaker: Breaker) -> None:
+    """Keep a breaker; its row is locked."""
+    tx.connection.execute(
+        text(
+            "UPDATE channel_state SET breaker_state = :state, breaker_trouble_count = :trouble,"
+            " breaker_merchant_count = :merchant, breaker_openings = :openings, breaker_until = :until,"
+            " breaker_probe_id = :probe WHERE name = :channel"
+        ),
+        {
+            "channel": channel,
+            "state": breaker.state,
+            "trouble": breaker.trouble_count,
+            "merchant": breaker.merchant_count,
+            "openings": breaker.openings,
+            "until": breaker.until,
+            "probe": breaker.probe_id,
+        },
+    )
+
+
+def write_slowed(tx: Transaction, channel: str, slowed: Slowed) -> None:
+    """Keep how much slower a channel goes; its row is locked."""
+    tx.connection.execute(
+        text("UPDATE channel_state SET slow_steps = :steps, slowed_at = :at WHERE name = :channel"),
+        {"channel": channel, "steps": slowed.steps, "at": slowed.at},
+    )
+
+
+def note_probe(tx: Transaction, channel: str, attempt_id: UUID) -> None:
+    """Say which attempt is the probe of a breaker that is half open."""
+    tx.connection.execute(
+        text(
+            "UPDATE channel_state SET breaker_probe_id = :id WHERE name = :channel AND breaker_state = 'half_open'"
+            " AND breaker_probe_id IS NULL"
+        ),
+        {"channel": channel, "id": attempt_id},
+    )
+
+
+def free_probe(tx: Transaction, channel: str) -> None:
+    """No charge was found for the probe: the next one that is due may be it, at once."""
+    tx.connection.execute(
+        text(
+            "UPDATE channel_state SET breaker_until = :real WHERE name = :channel AND breaker_state = 'half_open'"
+            " AND breaker_probe_id IS NULL"
+        ),
+        {"channel": channel, "real": tx.real},
+    )
+
+
+# Windows.
+
+
+def windows_of(tx: Transaction, channel: str) -> Sequence[Window]:
+    """The windows that hold a channel's charges back, those of every channel among them."""
+    rows = tx.connection.execute(
+        text(
+            "SELECT begins, ends, timezone, weekdays, nth, issuer_code FROM maintenance_window"
+            " WHERE channel IS NULL OR channel = :channel ORDER BY id"
+        ),
+        {"channel": channel},
+    )
+    return [window_of(row) for row in rows]
+
+
+def window_of(row: Row[Any]) -> Window:
+    """A window in its row."""
+    return Window(
+        begins=row.begins,
+        ends=row.ends,
+        zone_name=row.timezone,
+        weekdays=frozenset(row.weekdays),
+        nth=row.nth,
+        issuer_code=row.issuer_code,
+    )
+
+
+def list_windows(tx: Transaction) -> Sequence[Row[Any]]:
+    """Every window, the oldest first."""
+    return tx.connection.execute(
+        text(
+            "SELECT id, channel, issuer_code, begins, ends, timezone, weekdays, nth, note FROM maintenance_window"
+            " ORDER BY created_at, id"
+        )
+    ).all()
+
+
+def write_window(tx: Transaction, row: Mapping[str, Any]) -> None:
+    """Add a window."""
+    insert_rows(tx, MaintenanceWindow, [row])
+
+
+def delete_window(tx: Transaction, window_id: UUID) -> None:
+    """Take a window away."""
+    tx.connection.execute(text("DELETE FROM maintenance_window WHERE id = :id"), {"id": window_id})
+
+
+def claim_first_window(tx: Transaction, channel: str) -> bool:
+    """Whether the channel was never given its first window; it counts as given from now on."""
+    return bool(
+        tx.connection.execute(
+            text("UPDATE channel_state SET has_first_window = true WHERE name = :channel AND NOT has_first_window"),
+            {"channel": channel},
+        ).rowcount
+    )
+
+
+# Envelopes.
+
+
+def envelope_of(row: Row[Any]) -> Envelope:
+    """A day's envelope in its row."""
+    return Envelope(
+        expected=Volume(charges=row.expected_charges, won=row.expected_won),
+        allowed=Volume(charges=row.allowed_charges, won=row.allowed_won),
+        claimed=Volume(charges=row.claimed_charges, won=row.claimed_won),
+    )
+
+
+_ENVELOPE: Final = (
+    "SELECT day, expected_charges, expected_won, allowed_charges, allowed_won, claimed_charges, claimed_won, begun_at"
+    " FROM charge_envelope WHERE channel = :channel AND day = :day"
+)
+
+
+def read_envelope(tx: Transaction, channel: str, day: date) -> Row[Any] | None:
+    """A day's envelope, if it was written."""
+    return tx.connection.execute(text(_ENVELOPE), {"channel": channel, "day": day}).one_or_none()
+
+
+def add_claimed(tx: Transaction, channel: str, day: date, volume: Volume) -> Row[Any] | None:
+    """Count a claim in its day's envelope, which stays locked; gives the envelope as it was before, if it is there."""
+    row = tx.connection.execute(text(f"{_ENVELOPE} FOR UPDATE"), {"channel": channel, "day": day}).one_or_none()
+    if row is not None:
+        tx.connection.execute(
+            text(
+                "UPDATE charge_envelope SET claimed_charges = claimed_charges + :charges,"
+                " claimed_won = claimed_won + :won WHERE channel = :channel AND day = :day"
+            ),
+            {"channel": channel, "day": day, "charges": volume.charges, "won": volume.won},
+        )
+    return row
+
+
+def write_forecast(tx: Transaction, channel: str, day: date, expected: Volume, *, has_begun: bool) -> None:
+    """Write a day's forecast, unless somebody was first."""
+    tx.connection.execute(
+        text(
+            "INSERT INTO charge_envelope (channel, day, expected_charges, expected_won, forecast_at, begun_at)"
+            " VALUES (:channel, :day, :charges, :won, :now, :begun_at) ON CONFLICT DO NOTHING"
+        ),
+        {
+            "channel": channel,
+            "day": day,
+            "charges": expected.charges,
+            "won": expected.won,
+            "now": tx.now,
+            "begun_at": tx.now if has_begun else None,
+        },
+    )
+
+
+def begin_day(tx: Transaction, channel: str, day: date, more: Volume) -> None:
+    """Add to a day that was forecast ahead what is known only when it begins; once."""
+    tx.connection.execute(
+        text(
+            "UPDATE charge_envelope SET expected_charges = expected_charges + :charges,"
+            " expected_won = expected_won + :won, begun_at = :now"
+            " WHERE channel = :channel AND day = :day AND begun_at IS NULL"
+        ),
+        {"channel": channel, "day": day, "charges": more.charges, "won": more.won, "now": tx.now},
+    )
+
+
+def add_expected(tx: Transaction, channel: str, day: date, more: Volume) -> None:
+    """A person made more of it due; a day that is not written yet will count it by itself."""
+    tx.connection.execute(
+        text(
+            "UPDATE charge_envelope SET expected_charges = expected_charges + :charges,"
+            " expected_won = expected_won + :won WHERE channel = :channel AND day = :day"
+        ),
+        {"channel": channel, "day": day, "charges": more.charges, "won": more.won},
+    )
+
+
+def add_allowed(tx: Transaction, channel: str, day: date, more: Volume) -> Row[Any] | None:
+    """A person lets more be charged on a day; gives its envelope after that, None: it is not written yet."""
+    return tx.connection.execute(
+        text(
+            "UPDATE charge_envelope SET allowed_charges = allowed_charges + :charges, allowed_won = allowed_won + :won"
+            " WHERE channel = :channel AND day = :day RETURNING day, expected_charges, expected_won, allowed_charges,"
+            " allowed_won, claimed_charges, claimed_won, begun_at"
+        ),
+        {"channel": channel, "day": day, "charges": more.charges, "won": more.won},
+    ).one_or_none()
