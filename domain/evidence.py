@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from domain.decline import is_ambiguous
 from domain.outcome import (
     Approved,
     DeclineCode,
@@ -39,12 +40,15 @@ class Said(StrEnum):
     PAID = "paid"
     CANCELLED = "cancelled"
     FAILED = "failed"
-    OTHER = "other"  # ready, or a status that we do not know
+    OTHER = "other"  # ready, a status that we do not know, or no money at all
 
 
 #: Absence must be said at least this often by findAll, this share of the settling time apart.
 LOOKS_NEEDED: Final = 2
 LOOKS_APART: Final = 0.1
+
+#: Why a record of a test channel is nobody's payment on a live one.
+SANDBOX_ON_LIVE: Final = "marked sandbox on a live channel: no money moved"
 
 #: When an unknown is asked about, as shares of the settling time since the send; then once settled.
 LOOK_UP_AT: Final = (1 / 90, 1 / 30, 1 / 15, 1 / 6, 1 / 3, 2 / 3)
@@ -78,6 +82,7 @@ class Record:
     paid_at: datetime | None = None
     failed_at: datetime | None = None
     sandbox: bool = False
+    is_money: bool = True  # False: marked ``sandbox`` although the channel is live; it counts for nothing
     cancellations: Sequence[Cancellation] = ()
     issuer_code: str = ""  # the card company's code of the Korea Financial Telecommunications institute, if told
     pg: str = ""  # ``pg_provider.pg_id``, if told: which MID took it
@@ -85,8 +90,8 @@ class Record:
 
     @property
     def said(self) -> Said:
-        """The status in a word."""
-        return Said(self.status) if self.status in {"paid", "cancelled", "failed"} else Said.OTHER
+        """The status in a word; what is no money is none that we know."""
+        return Said(self.status) if self.is_money and self.status in {"paid", "cancelled", "failed"} else Said.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,12 +194,15 @@ def judge(*, records: Sequence[Record], sent: SentCharge, now: datetime, patienc
             return Approved(imp_uid=record.imp_uid, amount=record.amount, paid_at=record.paid_at)
     if money:
         return Unknown(reason=UnknownReason.MISMATCH, raw_reason=_mismatch(money[0], sent))
+    for record in records:
+        if not record.is_money:
+            return Unknown(reason=UnknownReason.MISMATCH, raw_reason=f"{record.imp_uid}: {SANDBOX_ON_LIVE}")
     if any(record.said is Said.OTHER for record in records):
         return Unknown(reason=UnknownReason.NOT_FINAL)
     newest = max(records, key=lambda record: (record.failed_at or sent.committed_at, record.imp_uid))
     final_from = settled_at(sent, patience)
     settled = final_from is not None and now >= final_from
-    if newest.decline_code is DeclineCode.AMBIGUOUS and not settled:
+    if is_ambiguous(newest.decline_code) and not settled:
         return Unknown(reason=UnknownReason.AMBIGUOUS_DECLINE, raw_reason=newest.fail_reason)
     if sent.send_no > 1 and not settled:
         # The failed record may be an earlier send's; this one's may still come.
@@ -214,7 +222,7 @@ def matches(record: Record, sent: SentCharge) -> bool:
 def after_absence(reason: UnknownReason, raw_reason: str) -> Outcome:
     """The outcome of an unknown whose absence is proven: a refused request is declined, the rest not executed."""
     if reason is UnknownReason.REFUSED_REQUEST:
-        return Declined(decline_code=DeclineCode.REQUEST_BUG, raw_reason=raw_reason)
+        return Declined(decline_code=DeclineCode.REQUEST_REFUSED, raw_reason=raw_reason)
     return NotExecuted(reason=NotExecutedReason.PROVEN_ABSENT)
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from domain.evidence import SANDBOX_ON_LIVE
 from gateway.mask import clean_text
 from gateway.port import CancelAnswer, CancelSaid
 from gateway.records import ANSWERED, read_envelope, read_record
@@ -73,11 +74,11 @@ def classify_cancel(order: CancelOrder, status: int, body_bytes: bytes, *, is_te
 
 def _judge_done(order: CancelOrder, envelope: Envelope, text: str, *, is_test: bool) -> CancelAnswer:
     """Done, if the payment that was told is the one we named and has just so much left as it must."""
-    record = read_record(envelope.response) if isinstance(envelope.response, dict) else None
+    record = read_record(envelope.response, is_test=is_test) if isinstance(envelope.response, dict) else None
     if record is None or record.imp_uid != order.imp_uid:
         return CancelAnswer(said=CancelSaid.UNKNOWN, raw_reason=text or "answered without the payment it was about")
-    if record.sandbox and not is_test:
-        return CancelAnswer(said=CancelSaid.UNKNOWN, raw_reason="sandbox: a test payment, on a live channel")
+    if not record.is_money:
+        return CancelAnswer(said=CancelSaid.UNKNOWN, raw_reason=SANDBOX_ON_LIVE)
     is_done = record.status == "cancelled" and record.amount - record.cancel_amount == order.checksum - order.amount
     if not is_done:
         left = record.amount - record.cancel_amount

@@ -26,6 +26,8 @@ class GatewayConfig:
     bearer: bool = True
     #: A channel on which no real money moves: only there may a payment be marked ``sandbox``.
     is_test: bool = False
+    #: Whether card numbers may pass, to ``onetime`` and ``customers``; they are kept nowhere.
+    takes_card_numbers: bool = False
     concurrency: int = 200
     lookup_connections: int = 8
     pool_timeout_seconds: float = 2.0

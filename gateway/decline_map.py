@@ -1,123 +1,153 @@
 """What does the gateway's free text about a refusal mean, in our own decline codes?
 
-First KG Inicis codes, but only in brackets or at the very start and only those of the table; then Korean keywords, in
-an order in which whatever doubts the refusal comes first and the shop's troubles come before the customer's; else
-unclassified. From the KG Inicis code book: 1200xx are issuers' answers (12xx in their older, shorter form), 500xxx
-and 550xxx the payment gateway's own.
+In order: what an operator taught; KG Inicis codes, but only in brackets or at the very start and only those of the
+table; Korean keywords, of which whatever doubts the refusal comes first and the shop's troubles come before the
+customer's limit; else unclassified. Pure: the operator's rules are an argument.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
+from domain.decline import is_ambiguous
+from domain.decline_rules import NO_RULES
+from domain.decline_text import codes_in, normalized, plain
 from domain.outcome import DeclineCode
+from gateway.decline_table import TABLE
 
-_ISSUER: Final = "1200"
-_ISSUER_SHORT: Final = "12"
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-#: The last two characters of issuers' answers; each stands for 1200xx and for 12xx.
-ISSUER_SUFFIXES: Final[dict[DeclineCode, str]] = {
-    DeclineCode.CARD_DEAD: (
-        "03 04 14 23 26 27 48 56 B2 B3 F2 F3 FA FI FJ FR FS FT FU FV FX G8 G9 GV H6 H9 IM IR IS K6 L3"
-    ),
-    DeclineCode.IDENTITY: "19 21 47 51 52 58 FB HV",
-    DeclineCode.ISSUER_BLOCK: "01 32 FF FW GQ K7 K8",
-    DeclineCode.LIMIT_OR_BALANCE: ("02 15 16 37 39 49 54 AA F1 FL FM FN FY G6 GG GI GO GT GX HC K9"),
-    DeclineCode.SYSTEM: "35 40 41 42 43 44 45 46 A8 B9 BN E4 E5 E6 E7 E8 F5 F6 FK",
-    DeclineCode.AMBIGUOUS: "10 36 55 H4 H7 H8 HT I1 I2 I3",
-    DeclineCode.CALL_ISSUER: (
-        "70 71 72 73 74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 "
-        "FD FO HP"  # codespell:ignore fo
-    ),
-    DeclineCode.MERCHANT: "07 08 09 29 30 60 F9 GC GK GL GM GZ",
-    DeclineCode.REQUEST_BUG: "05 06 13",
-    DeclineCode.UNCLASSIFIED: "34 38",
-}
+    from domain.decline_rules import DeclineRule, DeclineRules
 
-#: Codes that are written out.
-OTHER_CODES: Final[dict[DeclineCode, str]] = {
-    DeclineCode.CARD_DEAD: "1165 1141 550601 550638 550668 550788 550929 550997",
-    DeclineCode.IDENTITY: "550616 550617 550629 550635",
-    DeclineCode.ISSUER_BLOCK: "11C7 550416 550742",
-    DeclineCode.SYSTEM: "550050 550052 550053 550105 550106 550108 550110 500941",
-    DeclineCode.AMBIGUOUS: (
-        "550051 550054 550055 550253 550254 550255 550619 550630 550631 550704 550773 550778 550780 500619"
-    ),
-    DeclineCode.MERCHANT: (
-        "550400 550403 550411 550414 550431 550432 550433 550434 550602 550618 "
-        "550644 550645 550646 550647 550648 550649 550650 550651 550786"
-    ),
-    DeclineCode.REQUEST_BUG: "550607 550608 550609 550610 550611 550654 550690 550701 550703",
-    DeclineCode.UNCLASSIFIED: "129999",
-}
 
-#: In order: the first row that has a word in the text wins.
-KEYWORDS: Final[tuple[tuple[DeclineCode, tuple[str, ...]], ...]] = (
-    (
-        DeclineCode.AMBIGUOUS,
-        ("timeout", "time out", "타임아웃", "시간초과", "시간 초과", "중복", "기처리", "이미"),
-    ),
-    (
-        DeclineCode.CARD_DEAD,
-        (
-            "분실", "도난", "해지", "유효기간", "탈회", "카드번호", "미등록카드", "신규발급", "부정", "사고",
-            "빌키 없음", "등록되지 않은 구매자", "등록되지 않은 사용자",
-        ),
-    ),
-    (DeclineCode.IDENTITY, ("비밀번호", "주민", "사업자번호", "본인인증", "cvc")),
-    (DeclineCode.MERCHANT, ("가맹점", "상점", "서브몰", "pg업체")),
-    (DeclineCode.ISSUER_BLOCK, ("정지", "연체", "거래제한")),
-    (DeclineCode.LIMIT_OR_BALANCE, ("한도", "잔액", "부족", "초과")),
-    (DeclineCode.SYSTEM, ("장애", "점검", "통신", "시스템", "재시도")),
-    (DeclineCode.CALL_ISSUER, ("전화요망", "문의")),
-)  # fmt: skip
+class ReadBy(StrEnum):
+    """What gave a text its meaning."""
 
-#: The shop's id at the payment gateway; as a word of its own only, for it stands inside others.
-_MID: Final = re.compile(r"(?<![0-9A-Za-z])MID(?![0-9A-Za-z])")
-_IN_BRACKETS: Final = re.compile(
-    r"[\[(<{]\s*(?:코드\s*:?\s*|code\s*:?\s*)?([0-9A-Z]{4}|[0-9A-Z]{6})\s*[\])>}:]", re.IGNORECASE
+    RULE = "rule"  # an operator's
+    TABLE = "table"
+    KEYWORD = "keyword"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One text, read. ``told`` is the code or word that decided; ``held_back`` a rule that doubt kept from it."""
+
+    decline_code: DeclineCode
+    by: ReadBy
+    told: str = ""
+    rule: DeclineRule | None = None
+    held_back: DeclineRule | None = None
+
+
+_C: Final = DeclineCode
+#: Not of the shop, whose contract may be closed, and whose numbers may be wrong, too.
+_NO_SHOP: Final = r"(?!\s*(?:된\s*)?(?:가맹점|상점|업체|서브몰))"
+
+#: In order of the classes, and within a class the more telling first: the first that is found in the text wins.
+KEYWORDS: Final[tuple[tuple[DeclineCode, str], ...]] = (
+    # Ambiguous: whatever else it says, it may be paid.
+    (_C.ISSUER_TIMEOUT, r"time\s*-?\s*out|타임\s*아웃|시간\s*초과"),
+    (_C.DUPLICATE_TRANSACTION, r"중복|기\s?처리|이미(?!지)"),
+    # The card is dead.
+    (_C.CARD_LOST_OR_STOLEN, r"분실|도난"),
+    (_C.CARD_CANCELLED, rf"해지{_NO_SHOP}|탈회"),
+    (_C.CARD_EXPIRED, r"유효\s?기간"),
+    (_C.CARD_REPLACED, r"신규\s?발급"),
+    (_C.CARD_NOT_REGISTERED, r"미등록\s?카드"),
+    (_C.CARD_NUMBER_WRONG, r"카드\s?번호"),
+    (_C.CARD_BARRED, rf"(?<![여거])부정(?!보){_NO_SHOP}|사고(?!객){_NO_SHOP}"),
+    (_C.BILLING_KEY_GONE, r"(?:빌키|빌링키)\s*(?:가\s*)?없|등록되지\s*않은\s*(?:구매자|사용자)"),
+    # Who holds it was not proven.
+    (_C.PASSWORD_WRONG, r"비밀\s?번호"),
+    (_C.IDENTITY_MISMATCH, rf"주민|(?<!가맹점)(?<!가맹점\s)(?<!하위몰)(?<!하위몰\s)사업자\s?번호{_NO_SHOP}"),
+    (_C.AUTHENTICATION_REQUIRED, r"본인\s?인증"),
+    (_C.CVC_WRONG, r"cvc|cvv"),
+    # The shop's, before the customer's.
+    (_C.MERCHANT_LIMIT, r"(?:가맹점|상점|서브몰)[^.\n]{0,12}한도"),
+    (_C.MERCHANT_NOT_REGISTERED, r"미등록\s?(?:된\s*)?(?:가맹점|상점|서브몰|pg\s?업체)"),
+    (_C.MERCHANT_NOT_CONTRACTED, r"가맹점|상점|서브몰|pg\s?업체"),
+    (_C.MERCHANT_MISCONFIGURED, r"(?-i:(?<![0-9A-Za-z])MID(?![0-9A-Za-z]))"),
+    # The issuer's block.
+    (_C.PAYMENTS_OVERDUE, r"연체"),
+    (_C.CARD_SUSPENDED, r"정지"),
+    (_C.CARD_RESTRICTED, r"거래\s?제한"),
+    # Limit or balance.
+    (_C.INSUFFICIENT_BALANCE, r"잔액|부족"),
+    (_C.LIMIT_EXCEEDED_DAILY, r"(?:1일|일일)[^.\n]{0,12}(?:한도|금액)"),
+    (_C.LIMIT_EXCEEDED_MONTHLY, r"월[^.\n]{0,6}한도"),
+    (_C.USAGE_COUNT_EXCEEDED, r"횟수|회수\s?초과"),
+    (_C.LIMIT_EXCEEDED, r"한도|초과"),
+    # Machines.
+    (_C.ISSUER_MAINTENANCE, r"점검"),
+    (_C.ISSUER_UNREACHABLE, r"통신"),
+    (_C.ISSUER_FAILURE, r"장애|시스템|재시도"),
+    (_C.CALL_ISSUER, r"전화\s?요망|문의"),
 )
-#: A number at the start is a code only if it ends like one: `1,200` and `1203 원` are money.
-_AT_START: Final = re.compile(r"\s*([0-9A-Z]{4}|[0-9A-Z]{6})(?=$|\s*[:,\])|/-](?!\d)|\s+(?!원|won|krw))", re.IGNORECASE)
+_SEARCHES: Final[tuple[tuple[DeclineCode, Callable[[str], re.Match[str] | None]], ...]] = tuple(
+    (code, re.compile(pattern, re.IGNORECASE).search) for code, pattern in KEYWORDS
+)
 
 
-def _build_codes() -> dict[str, DeclineCode]:
-    codes: dict[str, DeclineCode] = {}
-    for code, suffixes in ISSUER_SUFFIXES.items():
-        for suffix in suffixes.split():
-            codes[_ISSUER + suffix] = code
-            codes[_ISSUER_SHORT + suffix] = code
-    for code, written in OTHER_CODES.items():
-        codes.update(dict.fromkeys(written.split(), code))
-    return codes
-
-
-CODES: Final = _build_codes()
-
-
-def decline_code_of(text: str) -> DeclineCode:
+def decline_code_of(text: str, rules: DeclineRules = NO_RULES) -> DeclineCode:
     """Our code for a refusal in the gateway's words; never raises."""
-    by_code = _by_inicis_code(text)
-    return _by_keyword(text) if by_code is None else by_code
+    return read_decline(text, rules).decline_code
 
 
-def _by_inicis_code(text: str) -> DeclineCode | None:
-    candidates = _IN_BRACKETS.findall(text)
-    start = _AT_START.match(text)
-    if start is not None:
-        candidates.insert(0, start.group(1))
-    known = [CODES[candidate.upper()] for candidate in candidates if candidate.upper() in CODES]
-    if DeclineCode.AMBIGUOUS in known:
-        return DeclineCode.AMBIGUOUS
-    return known[0] if known else None
+def read_decline(text: str, rules: DeclineRules = NO_RULES) -> Reading:
+    """Our code for a refusal in the gateway's words, and what decided it; never raises."""
+    told = plain(text)
+    codes = codes_in(told)
+    built_in = _by_table(codes) or _by_keyword(told)
+    if not rules.by_text and not rules.by_code:
+        return built_in
+    by_text = rules.by_text.get(normalized(text))
+    taught = _of_rule(by_text) if by_text is not None else _by_taught_codes(codes, rules)
+    if taught is None or taught.rule is None:
+        return built_in
+    is_bold = taught.rule.although_ambiguous and (by_text is not None or not _others_doubt(codes, taught.told, rules))
+    if is_ambiguous(built_in.decline_code) and not is_ambiguous(taught.decline_code) and not is_bold:
+        return Reading(decline_code=built_in.decline_code, by=built_in.by, told=built_in.told, held_back=taught.rule)
+    return taught
 
 
-def _by_keyword(text: str) -> DeclineCode:
-    lower = text.lower()
-    for code, words in KEYWORDS:
-        if any(word in lower for word in words):
-            return code
-        if code is DeclineCode.MERCHANT and _MID.search(text):
-            return code
-    return DeclineCode.UNCLASSIFIED
+def _of_rule(rule: DeclineRule) -> Reading:
+    return Reading(decline_code=rule.decline_code, by=ReadBy.RULE, told=rule.match, rule=rule)
+
+
+def _by_taught_codes(codes: tuple[str, ...], rules: DeclineRules) -> Reading | None:
+    """As the table reads codes, with the operator's in it: doubt wins, else the first that is known."""
+    known = [rules.by_code.get(code) for code in codes if code in rules.by_code or code in TABLE.rows]
+    taught = [rule for rule in known if rule is not None]
+    doubting = [rule for rule in taught if is_ambiguous(rule.decline_code)]
+    if doubting:
+        return _of_rule(doubting[0])
+    return _of_rule(taught[0]) if taught and known[0] is not None else None
+
+
+def _others_doubt(codes: tuple[str, ...], but: str, rules: DeclineRules) -> bool:
+    """Whether another code of the text is in doubt: the operator spoke of one code only."""
+    return any(
+        code != but and code not in rules.by_code and code in TABLE.rows and is_ambiguous(TABLE.rows[code].decline_code)
+        for code in codes
+    )
+
+
+def _by_table(codes: tuple[str, ...]) -> Reading | None:
+    known = [TABLE.rows[code] for code in codes if code in TABLE.rows]
+    if not known:
+        return None
+    row = next((row for row in known if is_ambiguous(row.decline_code)), known[0])
+    return Reading(decline_code=row.decline_code, by=ReadBy.TABLE, told=row.code)
+
+
+def _by_keyword(text: str) -> Reading:
+    for code, search in _SEARCHES:
+        found = search(text)
+        if found is not None:
+            return Reading(decline_code=code, by=ReadBy.KEYWORD, told=found.group())
+    return Reading(decline_code=DeclineCode.UNCLASSIFIED, by=ReadBy.NOTHING)

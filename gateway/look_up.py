@@ -38,7 +38,7 @@ class LookUp:
         found = await self._questions.one(path, token)
         if found is None:
             return None
-        record = _read(found)
+        record = self._read(found)
         if record.imp_uid != imp_uid:
             raise GatewayUnreadable("a look-up was answered with another payment than the one it asked for")
         return record
@@ -47,14 +47,14 @@ class LookUp:
         """Every record of a ``merchant_uid``; a 404 in the gateway's own envelope says that there is none."""
         path = f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&sorting=started"
         items = await self._questions.whole_list(path, token, key=_NAME, may_be_absent=True)
-        records = _records_of(items, (merchant_uid,))[merchant_uid]
+        records = self._records_of(items, (merchant_uid,))[merchant_uid]
         return Finding(source=Source.FIND_ALL, records=records, token_digest=token.digest)
 
     async def card_payments(self, *, customer_uid: str, merchant_uid: str, token: AccessToken) -> Finding:
         """The records of ``merchant_uid`` among a card's payments; a 404 here is a deleted card, and no evidence."""
         path = f"/subscribe/customers/{quote(customer_uid, safe='')}/payments?"
         items = await self._questions.whole_list(path, token, key=_NAME)
-        records = _records_of(items, (merchant_uid,))[merchant_uid]
+        records = self._records_of(items, (merchant_uid,))[merchant_uid]
         return Finding(source=Source.CARD_PAYMENTS, records=records, token_digest=token.digest)
 
     async def day_list(
@@ -68,7 +68,7 @@ class LookUp:
         if not timedelta() < end - begin <= LONGEST_SPAN:
             raise RuleBroken("a day list spans more than nothing and at most 90 days")
         items = await self._questions.whole_list(_status_path(begin, end), token, key=_NAME)
-        found = _records_of(items, merchant_uids)
+        found = self._records_of(items, merchant_uids)
         return {
             merchant_uid: Finding(source=Source.DAY_LIST, records=records, token_digest=token.digest)
             for merchant_uid, records in found.items()
@@ -86,11 +86,33 @@ class LookUp:
             async for page in self._questions.pages(_status_path(begin, until), token, key=_NAME):
                 for item in page.items:
                     if is_won(item):
-                        record = _read(item)
+                        record = self._read(item)
                         records[record.imp_uid] = record
                 seen(len(records))
             begin = until
         return list(records.values())
+
+    def _records_of(
+        self, items: Sequence[Mapping[str, object]], merchant_uids: Sequence[str]
+    ) -> dict[str, Sequence[Record]]:
+        """The records of these ``merchant_uid``s, each payment once; everything else is somebody else's."""
+        found: dict[str, dict[str, Record]] = {merchant_uid: {} for merchant_uid in merchant_uids}
+        for item in items:
+            merchant_uid = identifier(item.get("merchant_uid"))
+            if merchant_uid is None and item.get("merchant_uid") not in (None, ""):
+                continue  # an id that we would never make: other programs may use any letters
+            if merchant_uid is None:
+                raise GatewayUnreadable("a payment was listed without its merchant_uid")
+            if merchant_uid in found:
+                record = self._read(item)
+                found[merchant_uid][record.imp_uid] = record
+        return {merchant_uid: list(records.values()) for merchant_uid, records in found.items()}
+
+    def _read(self, item: Mapping[str, object]) -> Record:
+        record = read_record(item, is_test=self._is_test)
+        if record is None:
+            raise GatewayUnreadable("a payment was listed without an id, a status or a whole amount in won")
+        return record
 
 
 def _status_path(begin: datetime, end: datetime) -> str:
@@ -106,25 +128,3 @@ def first_second(begin: datetime) -> int:
 def last_second(end: datetime) -> int:
     """The unix second at which a span has surely ended."""
     return -int(-end.timestamp() // 1)
-
-
-def _records_of(items: Sequence[Mapping[str, object]], merchant_uids: Sequence[str]) -> dict[str, Sequence[Record]]:
-    """The records of these ``merchant_uid``s, each payment once; everything else is somebody else's."""
-    found: dict[str, dict[str, Record]] = {merchant_uid: {} for merchant_uid in merchant_uids}
-    for item in items:
-        merchant_uid = identifier(item.get("merchant_uid"))
-        if merchant_uid is None and item.get("merchant_uid") not in (None, ""):
-            continue  # an id that we would never make: other programs may use any letters
-        if merchant_uid is None:
-            raise GatewayUnreadable("a payment was listed without its merchant_uid")
-        if merchant_uid in found:
-            record = _read(item)
-            found[merchant_uid][record.imp_uid] = record
-    return {merchant_uid: list(records.values()) for merchant_uid, records in found.items()}
-
-
-def _read(item: Mapping[str, object]) -> Record:
-    record = read_record(item)
-    if record is None:
-        raise GatewayUnreadable("a payment was listed without an id, a status or a whole amount in won")
-    return record

@@ -90,8 +90,13 @@ def identifier(value: object) -> str | None:
     return None
 
 
-def read_record(found: Mapping[str, object]) -> Record | None:
-    """One payment record in won, or None if an id, the status or an amount is missing or not to be trusted."""
+def read_record(found: Mapping[str, object], *, is_test: bool) -> Record | None:
+    """One payment record in won, or None if an id, the status or an amount is missing or not to be trusted.
+
+    Args:
+        found: The gateway's own words.
+        is_test: The channel is a test one: only there is a payment that is marked ``sandbox`` taken for money.
+    """
     imp_uid = identifier(found.get("imp_uid"))
     merchant_uid = identifier(found.get("merchant_uid"))
     status = found.get("status")
@@ -118,7 +123,8 @@ def read_record(found: Mapping[str, object]) -> Record | None:
         started_at=instant(found.get("started_at")),
         paid_at=instant(found.get("paid_at")),
         failed_at=instant(found.get("failed_at")),
-        sandbox=found.get("sandbox") is True,
+        sandbox=is_sandbox(found),
+        is_money=is_test or not is_sandbox(found),
         cancellations=_cancellations(found.get("cancel_history")),
         issuer_code=_word(found.get("card_issuer_code")) or _word(found.get("card_code")),
         pg=".".join(filter(None, (_word(found.get("pg_provider")), _word(found.get("pg_id"))))),
@@ -144,6 +150,11 @@ def _sentence(value: object) -> str:
 
 def _word(value: object) -> str:
     return (identifier(value) or "")[:_WORD_LENGTH]
+
+
+def is_sandbox(found: Mapping[str, object]) -> bool:
+    """The record is marked as a test channel's; whatever is not plainly false or left out counts as marked."""
+    return found.get("sandbox") not in (None, False, 0, "", "false")
 
 
 def is_won(found: Mapping[str, object]) -> bool:

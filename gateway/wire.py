@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from domain.evidence import SANDBOX_ON_LIVE
+from domain.decline import is_ambiguous
 from domain.outcome import (
     Approved,
     DeclineCode,
@@ -22,7 +24,7 @@ from domain.outcome import (
 )
 from gateway.decline_map import decline_code_of
 from gateway.mask import clean_text, masked_body, secrets_of
-from gateway.records import identifier, instant, is_won, read_envelope, whole_won
+from gateway.records import ANSWERED, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +36,10 @@ AGAIN_PATH: Final = "/subscribe/payments/again"
 #: The longest values that the gateway takes, in characters.
 FIELD_LENGTHS: Final = {"name": 40, "buyer_name": 16, "buyer_email": 64, "buyer_tel": 16}
 
-_OK: Final = 200
 _UNAUTHORIZED: Final = 401
 _SLOW_DOWN: Final = 429
 #: These refusals come from the gateway's own code, so their envelope is believed.
-_REFUSALS: Final = frozenset({200, 400, 403, 404, 422})
+_REFUSALS: Final = ANSWERED | {400, 403, 404, 422}
 _MAYBE_DONE: Final = frozenset({408, 409, 425})
 _SERVER_ERRORS: Final = range(500, 600)
 _DUPLICATE: Final = re.compile(r"이미|중복")
@@ -95,8 +96,16 @@ def _continues(char: str) -> bool:
     return char in _JOINERS or ord(char) in _JAMO_TAILS or unicodedata.category(char) in {"Mn", "Me", "Mc"}
 
 
-def classify_again(charge: Charge, status: int, body_bytes: bytes) -> tuple[Outcome, Mapping[str, object] | None]:
+def classify_again(
+    charge: Charge, status: int, body_bytes: bytes, *, is_test: bool
+) -> tuple[Outcome, Mapping[str, object] | None]:
     """Say what an answer proves; whatever it does not prove is Unknown.
+
+    Args:
+        charge: What was asked for.
+        status: HTTP.
+        body_bytes: Any bytes at all.
+        is_test: The channel is a test one: only there is a payment that is marked ``sandbox`` taken for money.
 
     Returns:
         The outcome, and what may be kept of the body (None if it is not the gateway's envelope).
@@ -104,7 +113,12 @@ def classify_again(charge: Charge, status: int, body_bytes: bytes) -> tuple[Outc
     envelope = read_envelope(body_bytes)
     secrets = secrets_of(charge)
     kept = None if envelope is None else masked_body(envelope.whole, secrets=secrets)
-    return _judge(charge, status, envelope, secrets), kept
+    outcome = _judge(charge, status, envelope, secrets)
+    if envelope is not None and not is_test and isinstance(outcome, (Approved, Declined)):
+        response = envelope.response
+        if isinstance(response, dict) and is_sandbox(response):
+            outcome = Unknown(reason=UnknownReason.MISMATCH, raw_reason=SANDBOX_ON_LIVE)
+    return outcome, kept
 
 
 def _judge(charge: Charge, status: int, envelope: Envelope | None, secrets: tuple[str, ...]) -> Outcome:
@@ -117,7 +131,7 @@ def _judge(charge: Charge, status: int, envelope: Envelope | None, secrets: tupl
         return Unknown(reason=UnknownReason.SERVER_ERROR, raw_reason=text)
     if envelope is not None and envelope.code != 0 and status in _REFUSALS:
         return _judge_refusal(envelope.message, text)
-    if envelope is not None and envelope.code == 0 and status == _OK:
+    if envelope is not None and envelope.code == 0 and status in ANSWERED:
         return _judge_response(charge, envelope.response, secrets)
     return Unknown(reason=UnknownReason.UNREADABLE, raw_reason=text)
 
@@ -126,7 +140,7 @@ def _judge_refusal(message: str, text: str) -> Outcome:
     if _DUPLICATE.search(message):
         return Unknown(reason=UnknownReason.DUPLICATE, raw_reason=text)
     if _NO_CUSTOMER.search(message):
-        return Declined(decline_code=DeclineCode.CARD_DEAD, raw_reason=text)
+        return Declined(decline_code=DeclineCode.BILLING_KEY_GONE, raw_reason=text)
     return Unknown(reason=UnknownReason.REFUSED_REQUEST, raw_reason=text)
 
 
@@ -172,6 +186,6 @@ def _judge_failed(charge: Charge, payment: Mapping[str, object], secrets: tuple[
     if payment.get("merchant_uid") != charge.merchant_uid:
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason=kept)  # somebody else's failure
     code = decline_code_of(text)
-    if code is DeclineCode.AMBIGUOUS:
+    if is_ambiguous(code):
         return Unknown(reason=UnknownReason.AMBIGUOUS_DECLINE, raw_reason=kept)
     return Declined(decline_code=code, raw_reason=kept, imp_uid=identifier(payment.get("imp_uid")))

@@ -169,7 +169,9 @@ class Settings(BaseSettings):
         120, description="Past periods of one subscription that catching up opens at most, before a person is asked."
     )
     web_host: str = Field("127.0.0.1", description="The address on which `jeonggi web` takes the gateway's hooks.")
-    web_port: Port = Field(8470, description="Its port; under `jeonggi up` another one if this is taken.")
+    web_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8470, description="Its port; 0 takes a free one. Under `jeonggi up` another one if this is taken."
+    )
     hook_sources: str = Field(
         "", description="Addresses and networks from which hooks are taken, separated by commas; empty: from anywhere."
         " A filter, no proof: what a hook says never counts."

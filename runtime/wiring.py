@@ -169,6 +169,8 @@ def gateway_config(settings: Settings) -> GatewayConfig:
         imp_key=settings.imp_key.get_secret_value(),
         imp_secret=settings.imp_secret.get_secret_value(),
         bearer=settings.gateway_bearer,
+        is_test=not settings.channel_is_live,
+        takes_card_numbers=settings.takes_card_numbers,
         concurrency=settings.gateway_concurrency,
         pool_timeout_seconds=settings.gateway_pool_timeout_seconds,
         connect_timeout_seconds=settings.gateway_connect_timeout_seconds,

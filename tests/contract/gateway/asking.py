@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHORT: dict[str, Any] = {
     "imp_key": "the-key",
     "imp_secret": "the-secret",
+    "is_test": True,
     "concurrency": 8,
     "pool_timeout_seconds": 0.4,
     "connect_timeout_seconds": 0.5,

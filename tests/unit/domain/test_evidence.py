@@ -104,6 +104,31 @@ def test_a_send_is_settled_once_its_time_is_over_and_its_token_dead(
             id="another card",
         ),
         pytest.param(
+            [replace(PAID, sandbox=True, is_money=False)],
+            SENT,
+            SETTLED,
+            Unknown(
+                reason=UnknownReason.MISMATCH, raw_reason="imp_1: marked sandbox on a live channel: no money moved"
+            ),
+            id="a test payment on a live channel",
+        ),
+        pytest.param(
+            [replace(LIMIT, sandbox=True, is_money=False)],
+            SENT,
+            SETTLED,
+            Unknown(
+                reason=UnknownReason.MISMATCH, raw_reason="imp_2: marked sandbox on a live channel: no money moved"
+            ),
+            id="a test channel's decline on a live channel",
+        ),
+        pytest.param(
+            [replace(PAID, imp_uid="imp_0", is_money=False), PAID],
+            SENT,
+            SETTLED,
+            Approved(imp_uid="imp_1", amount=9_900, paid_at=AT),
+            id="money beside a test payment is money",
+        ),
+        pytest.param(
             [replace(FAILED, status="ready")], SENT, SETTLED, Unknown(reason=UnknownReason.NOT_FINAL), id="ready"
         ),
         pytest.param(

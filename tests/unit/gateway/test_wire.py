@@ -81,10 +81,12 @@ NO_CUSTOMERS = (
         (200, payment(paid_at=0), Approved(imp_uid="imps_1", amount=9900)),
         (200, payment(paid_at=None, something_new={"a": [1]}), Approved(imp_uid="imps_1", amount=9900)),
         (200, payment(currency=None), APPROVED),
+        (201, payment(), APPROVED),
+        (200, payment(sandbox=True), APPROVED),
     ],
 )
 def test_proven_answers(status: int, body: bytes, outcome: Outcome) -> None:
-    assert classify_again(CHARGE, status, body)[0] == outcome
+    assert classify_again(CHARGE, status, body, is_test=True)[0] == outcome
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_proven_answers(status: int, body: bytes, outcome: Outcome) -> None:
     ],
 )
 def test_a_payment_that_differs_is_before_an_operator(changes: dict[str, object]) -> None:
-    outcome = classify_again(CHARGE, 200, payment(**changes))[0]
+    outcome = classify_again(CHARGE, 200, payment(**changes), is_test=True)[0]
     assert isinstance(outcome, Unknown)
     assert outcome.reason is UnknownReason.MISMATCH
 
@@ -132,7 +134,7 @@ def test_a_payment_that_differs_is_before_an_operator(changes: dict[str, object]
         (200, envelope(1, None), UnknownReason.REFUSED_REQUEST),
         (429, refusal("too many"), UnknownReason.SLOW_DOWN),
         *((status, payment(), UnknownReason.SERVER_ERROR) for status in (408, 409, 425, 500, 502, 503, 504, 599)),
-        *((status, payment(), UnknownReason.UNREADABLE) for status in (201, 204, 207, 301, 302, 307, 400, 404, 418, 0)),
+        *((status, payment(), UnknownReason.UNREADABLE) for status in (204, 207, 301, 302, 307, 400, 404, 418, 0)),
         (200, b"", UnknownReason.UNREADABLE),
         (200, b"<html>", UnknownReason.UNREADABLE),
         (200, b"[]", UnknownReason.UNREADABLE),
@@ -149,25 +151,41 @@ def test_a_payment_that_differs_is_before_an_operator(changes: dict[str, object]
     ],
 )
 def test_everything_else_is_unknown(status: int, body: bytes, reason: UnknownReason) -> None:
-    outcome = classify_again(CHARGE, status, body)[0]
+    outcome = classify_again(CHARGE, status, body, is_test=True)[0]
     assert isinstance(outcome, Unknown)
     assert outcome.reason is reason
 
 
 def test_a_failed_record_is_a_decline_with_its_own_words() -> None:
-    outcome = classify_again(CHARGE, 200, payment(status="failed", fail_reason="[120054] 잔액부족"))[0]
+    outcome = classify_again(CHARGE, 200, payment(status="failed", fail_reason="[120054] 잔액부족"), is_test=True)[0]
     assert outcome == Declined(
         decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="[120054] 잔액부족", imp_uid="imps_1"
     )
-    silent = classify_again(CHARGE, 200, payment(status="failed"))[0]
+    silent = classify_again(CHARGE, 200, payment(status="failed"), is_test=True)[0]
     assert silent == Declined(decline_code=DeclineCode.UNCLASSIFIED, raw_reason="", imp_uid="imps_1")
+
+
+@pytest.mark.parametrize("marked", [True, "true", "TRUE", 1, "yes", {}])
+@pytest.mark.parametrize("status", ["paid", "failed"])
+def test_sandbox_on_a_live_channel_is_no_money_and_nobody_s_decline(marked: object, status: str) -> None:
+    body = payment(status=status, sandbox=marked)
+    assert classify_again(CHARGE, 200, body, is_test=False)[0] == Unknown(
+        reason=UnknownReason.MISMATCH, raw_reason="marked sandbox on a live channel: no money moved"
+    )
+    assert not isinstance(classify_again(CHARGE, 200, body, is_test=True)[0], Unknown)
+
+
+@pytest.mark.parametrize("marked", [False, None, 0, "", "false"])
+def test_a_payment_that_is_not_marked_is_money_on_a_live_channel(marked: object) -> None:
+    assert classify_again(CHARGE, 200, payment(sandbox=marked), is_test=False)[0] == APPROVED
+    assert classify_again(CHARGE, 200, payment(), is_test=False)[0] == APPROVED
 
 
 @pytest.mark.parametrize("status", [200, 400, 404])
 @pytest.mark.parametrize("text", NO_CUSTOMERS)
 @pytest.mark.parametrize("code", [1, -1])
 def test_an_unknown_customer_is_a_dead_card(status: int, text: str, code: int) -> None:
-    outcome = classify_again(CHARGE, status, refusal(text, code))[0]
+    outcome = classify_again(CHARGE, status, refusal(text, code), is_test=True)[0]
     assert isinstance(outcome, Declined)
     assert outcome.decline_code is DeclineCode.CARD_DEAD
 
@@ -193,7 +211,7 @@ bodies = st.binary() | st.builds(
 
 @given(status=st.integers(0, 999), body=bodies)
 def test_no_bytes_raise_and_nothing_is_proven_by_accident(status: int, body: bytes) -> None:
-    outcome, kept = classify_again(CHARGE, status, body)
+    outcome, kept = classify_again(CHARGE, status, body, is_test=True)
     json.dumps(kept, allow_nan=False).encode()
     if isinstance(outcome, Approved):
         told = json.loads(body)
