@@ -280,7 +280,8 @@ class _Chunk:
             return known
         if uid not in self._new_keys:
             key_id = self._new_keys[uid] = new_id(self._tx.real)
-            self.admitted.keys.append({"id": key_id, "customer_id": customer_id, "customer_uid": uid})
+            row = {"id": key_id, "customer_id": customer_id, "customer_uid": uid, "created_at": self._tx.real}
+            self.admitted.keys.append(row)
         return self._new_keys[uid]
 
     def _count(self, plan: Row[Any], point: StartingPoint, *, has_card: bool) -> None:

@@ -10,6 +10,7 @@ from domain.charge_attempt import UNDECIDED
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.ids import new_id
+from models.queries import foreign
 from models.queries.bulk import insert_rows, update_rows
 from models.subscription import BillingKey, SkippedPeriod, Subscription
 
@@ -48,7 +49,8 @@ def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
     return tx.connection.execute(
         text(
             "SELECT i.id, i.subscription_id, i.state, i.amount, i.next_attempt_at, i.next_trigger, i.ladder_at,"
-            " s.state AS subscription_state, s.requested_change, k.revoked_at, a.state AS attempt_state, a.attempt_no"
+            " s.state AS subscription_state, s.requested_change, k.revoked_at, k.foreign_schedule_since,"
+            " a.state AS attempt_state, a.attempt_no"
             " FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
             " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN charge_attempt a"
             " ON a.invoice_id = i.id AND a.state IN ('in_flight', 'unknown', 'not_executed') WHERE i.id = :id"
@@ -219,5 +221,6 @@ def find_billing_key(tx: Transaction, customer_uid: str) -> Row[Any] | None:
 
 def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str) -> None:
     """A new card of a customer, unless somebody has just added it."""
-    row = {"id": new_id(tx.real), "customer_id": customer_id, "customer_uid": customer_uid}
-    insert_rows(tx, BillingKey, [row], or_ignore=True)
+    row = {"id": new_id(tx.real), "customer_id": customer_id, "customer_uid": customer_uid, "created_at": tx.real}
+    if insert_rows(tx, BillingKey, [row], or_ignore=True):
+        foreign.compare_soon(tx)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-#: Due, of a subscription that may be charged.
+#: Due, of a subscription that may be charged, by a card that nobody else may charge by a schedule.
 _BILLED: Final = (
     "i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
+    " AND k.foreign_schedule_since IS NULL"
 )
 #: And by a card of this channel.
 _CLAIMABLE: Final = f"{_BILLED} AND k.channel = :channel"
@@ -115,7 +116,7 @@ def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
 def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, end: datetime, but: UUID) -> bool:
     """Whether a customer has another charge, made or due by itself, in a span of billing time.
 
-    What is set aside, or has a revoked card, is not charged by itself: it would keep the day for ever.
+    What is set aside, or has a revoked or blocked card, is not charged by itself: it would keep the day for ever.
     """
     return bool(
         tx.connection.execute(
@@ -125,9 +126,10 @@ def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, en
                 " WHERE s.customer_id = :customer AND i.id <> :but AND ("
                 "  (a.started_at >= :begin AND a.started_at < :end)"
                 "  OR (NOT i.is_catch_up AND i.next_attempt_at < :end AND i.set_aside_reason IS NULL"
-                "   AND k.revoked_at IS NULL)))"
+                "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL)))"
                 " OR EXISTS (SELECT FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id"
                 "  WHERE s.customer_id = :customer AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+                "  AND k.foreign_schedule_since IS NULL"
                 f"  AND s.state IN ({listed(BILLABLE)}) AND s.next_billing_at < :end)"
             ),
             {"customer": customer_id, "begin": begin, "end": end, "but": but},

@@ -15,7 +15,7 @@ from models.queries.bulk import insert_rows, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -79,10 +79,22 @@ def attempts_named(tx: Transaction, uids: Iterable[str]) -> Mapping[str, Row[Any
 def known_payments(tx: Transaction, imp_uids: Iterable[str]) -> Mapping[str, Row[Any]]:
     """Foreign payments that are written down."""
     rows = tx.connection.execute(
-        text("SELECT id, imp_uid, is_money FROM foreign_payment WHERE imp_uid = ANY(:uids)"),
+        text("SELECT imp_uid, is_money FROM foreign_payment WHERE imp_uid = ANY(:uids)"),
         {"uids": sorted(set(imp_uids))},
     )
     return {row.imp_uid: row for row in rows}
+
+
+def adopted_names(tx: Transaction, channel: str, uids: Iterable[str]) -> set[str]:
+    """Order numbers of schedules that are being adopted: whether they were paid is the adoption's to find."""
+    rows = tx.connection.execute(
+        text(
+            "SELECT d.merchant_uid FROM adopted_schedule d WHERE d.channel = :channel AND d.merchant_uid = ANY(:uids)"
+            " AND d.became IN ('open', 'paid')"
+        ),
+        {"uids": sorted(set(uids)), "channel": channel},
+    )
+    return {row.merchant_uid for row in rows}
 
 
 def write_payments(tx: Transaction, *, new: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> None:
@@ -261,37 +273,32 @@ def comparison_is_due(tx: Transaction, channel: str) -> bool:
     )
 
 
-def take_comparison(tx: Transaction, channel: str, *, until: datetime, first_from: datetime) -> Row[Any] | None:
-    """Take a channel's comparison, or go on with it, up to a real time; None: it is not due, or somebody is at it.
+def take_comparison(
+    tx: Transaction, channel: str, *, until: datetime, first_from: datetime, overlap: timedelta
+) -> Row[Any] | None:
+    """Begin a channel's next round, or go on with one that was left; None: it is not time, or somebody is at it.
 
     Args:
         tx: The transaction.
         channel: Whose.
-        until: Past it, whoever took it is taken to be dead.
-        first_from: Where a channel that was never compared begins, if it had a card by then.
+        until: Past it, whoever took it is taken to be dead. Real time.
+        first_from: Where the first round of a channel begins.
+        overlap: How much of what was read is read again by the next round.
     """
+    new = {"channel": channel, "next_at": tx.real, "taken_until": tx.real, "payments_until": first_from + overlap}
     insert_rows(
         tx,
         GatewayComparison,
-        [
-            {
-                "channel": channel,
-                "next_at": tx.real,
-                "taken_until": tx.real,
-                "payments_until": first_from,
-                "round_began_at": None,
-                "schedules_from": None,
-                "finished_at": None,
-            }
-        ],
+        [new | {"round_began_at": None, "schedules_from": None, "finished_at": None}],
         or_ignore=True,
     )
     return tx.connection.execute(
         text(
-            "UPDATE gateway_comparison SET taken_until = :until, round_began_at = coalesce(round_began_at, :real)"
+            "UPDATE gateway_comparison SET taken_until = :until, round_began_at = coalesce(round_began_at, :real),"
+            " payments_until = CASE WHEN round_began_at IS NULL THEN payments_until - :overlap ELSE payments_until END"
             " WHERE channel = :channel AND next_at <= :real AND taken_until <= :real RETURNING *"
         ),
-        {"channel": channel, "real": tx.real, "until": until},
+        {"channel": channel, "real": tx.real, "until": until, "overlap": overlap},
     ).one_or_none()
 
 

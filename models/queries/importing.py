@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from models.queries import foreign
 from models.queries.bulk import insert_rows, update_rows
 from models.subscription import BillingKey, Customer, Plan, PlanPrice, SkippedPeriod, Subscription
 
@@ -97,3 +98,5 @@ def write_subscriptions(
     insert_rows(tx, BillingKey, keys)
     insert_rows(tx, Subscription, subscriptions)
     insert_rows(tx, SkippedPeriod, skips)
+    if keys:
+        foreign.compare_soon(tx)

@@ -27,6 +27,7 @@ _DUE_INVOICES: Final = (
     " JOIN billing_key k ON k.id = s.billing_key_id"
     " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
+    " AND k.foreign_schedule_since IS NULL"
 )
 _DUE_PERIODS: Final = (
     f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"

@@ -164,10 +164,11 @@ class House:
             customer_id = self._customer(ref)
             key_id = new_id(tx.real)
             uid = f"card-{ref}-{plan}-{started_on}"
-            key = {"id": key_id, "customer_id": customer_id, "customer_uid": uid}
+            key = {"id": key_id, "customer_id": customer_id, "customer_uid": uid, "created_at": tx.real}
             tx.connection.execute(
                 text(
-                    "INSERT INTO billing_key (id, customer_id, customer_uid) VALUES (:id, :customer_id, :customer_uid)"
+                    "INSERT INTO billing_key (id, customer_id, customer_uid, created_at)"
+                    " VALUES (:id, :customer_id, :customer_uid, :created_at)"
                 ),
                 key,
             )
