@@ -15,7 +15,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 export PYTHON
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up fmt check test bench lock settings-docs clean drill-fresh
+.PHONY: help setup up fmt check test bench lock settings-docs decline-docs clean drill-fresh
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -61,6 +61,10 @@ bench: $(VENV)/.installed-dev ; $(BIN)/python -m benchmarks.charges $(BENCH_ARGS
 settings-docs: $(VENV)/.installed ## Print docs/reference/settings.md from the settings
 	@$(BIN)/python -m runtime.settings_reference > docs/reference/settings.md.new
 	@mv docs/reference/settings.md.new docs/reference/settings.md
+
+decline-docs: $(VENV)/.installed ## Print docs/reference/decline-codes.md from the tables
+	@$(BIN)/python -m runtime.decline_reference > docs/reference/decline-codes.md.new
+	@mv docs/reference/decline-codes.md.new docs/reference/decline-codes.md
 
 clean: ## Remove what was built here; data in the state folder stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from domain.decline import DeclineClass, class_of
 from domain.instants import require_utc
-from domain.outcome import DeclineCode
+
+if TYPE_CHECKING:
+    from domain.outcome import DeclineCode
 
 #: Days from a decline to the next step's attempt. Our choice until policies become data.
 LADDER_DAYS: Final = (1, 3, 5)
 
 #: A card that will never pay is not tried again by itself: issuers count such attempts against the merchant.
-WAITS_FOR_CARD: Final = (DeclineCode.CARD_DEAD, DeclineCode.IDENTITY)
+WAITS_FOR_CARD: Final = (DeclineClass.CARD_DEAD, DeclineClass.IDENTITY)
 
 #: Not the customer's fault: the ladder does not move, and an operator must look first.
-NO_STRIKE: Final = (DeclineCode.REQUEST_BUG, DeclineCode.MERCHANT)
+NO_STRIKE: Final = (DeclineClass.REQUEST_BUG, DeclineClass.MERCHANT)
 
 #: An operator's attempt that was declined leaves the ladder alone, but not closer than this to the next try.
 MINIMUM_GAP: Final = timedelta(days=1)
@@ -75,9 +78,10 @@ def decide_after_decline(
         A decision; ``ReattemptAt.at`` is always later than ``declined_at``.
     """
     declined_at = require_utc(declined_at)
-    if decline_code in WAITS_FOR_CARD:
+    decline_class = class_of(decline_code)
+    if decline_class in WAITS_FOR_CARD:
         return AwaitCard(step=step)
-    if decline_code in NO_STRIKE:
+    if decline_class in NO_STRIKE:
         return AskOperator(step=step)
     if not moves_ladder:
         if ladder_at is not None:

@@ -1,17 +1,19 @@
 """What is written to ``POST /subscribe/payments/again``, and what does its answer mean?
 
-Pure: no clock, no network. ``classify_again`` is the decision table, once, for one call; it never raises.
+Pure: no clock, no network. ``classify_charge`` is the decision table, once, for one call; it never raises. ``onetime``
+is judged by it, too: both move money.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-import unicodedata
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from domain.evidence import SANDBOX_ON_LIVE
 from domain.decline import is_ambiguous
+from domain.evidence import SANDBOX_ON_LIVE
 from domain.outcome import (
     Approved,
     DeclineCode,
@@ -24,17 +26,16 @@ from domain.outcome import (
 )
 from gateway.decline_map import decline_code_of
 from gateway.mask import clean_text, masked_body, secrets_of
+from gateway.payment_fields import body_of
 from gateway.records import ANSWERED, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gateway.port import Charge
     from gateway.records import Envelope
 
 AGAIN_PATH: Final = "/subscribe/payments/again"
-#: The longest values that the gateway takes, in characters.
-FIELD_LENGTHS: Final = {"name": 40, "buyer_name": 16, "buyer_email": 64, "buyer_tel": 16}
 
 _UNAUTHORIZED: Final = 401
 _SLOW_DOWN: Final = 429
@@ -48,64 +49,33 @@ _NO_CUSTOMER: Final = re.compile(
     r"등록되지\s*않은\s*(?:구매자|사용자|고객)|(?:customer_uid|구매자|사용자|고객|빌링키|빌키).*찾을\s*수\s*없습니다",
     re.DOTALL,
 )
-_JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
-_JAMO_TAILS: Final = range(0x1160, 0x1200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was asked for: what an answer must show to be an approval of it. Won.
+
+    ``customer_uid`` None: a one-off charge that names no billing key. ``clean`` masks whatever text is kept.
+    """
+
+    merchant_uid: str
+    amount: int
+    customer_uid: str | None = field(repr=False)
+    clean: Callable[[str], str] = field(repr=False)
 
 
 def again_body(charge: Charge) -> bytes:
     """The JSON body of one charge; names and addresses cut to what the gateway takes, empty ones left out."""
-    body: dict[str, object] = {
-        "customer_uid": charge.customer_uid,
-        "merchant_uid": charge.merchant_uid,  # a string: as a number it loses its last digits over there
-        "amount": charge.amount,
-        "name": cut_text(charge.name, FIELD_LENGTHS["name"]),
-    }
-    buyer = (
-        ("buyer_name", charge.buyer_name),
-        ("buyer_email", charge.buyer_email),
-        ("buyer_tel", charge.buyer_tel),
-    )
-    for name, value in buyer:
-        cut = cut_text(value, FIELD_LENGTHS[name]) if value else ""
-        if cut:
-            body[name] = cut
+    body = {"customer_uid": charge.customer_uid, **body_of(charge)}
+    if charge.channel_key:
+        body["channel_key"] = charge.channel_key
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def cut_text(text: str, length: int) -> str:
-    """At most ``length`` characters as the gateway counts them (UTF-16 units), never half of one."""
-    if text.isprintable():  # nothing to replace; and mostly nothing to cut, whatever each character counts
-        if text.isascii():
-            return text[:length].strip()
-        if 2 * len(text) <= length and unicodedata.is_normalized("NFC", text):
-            return text.strip()
-    plain = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
-    plain = "".join(char if char in _JOINERS or unicodedata.category(char) != "Cc" else " " for char in plain).strip()
-    units = end = 0
-    for char in plain:
-        units += 2 if ord(char) > 0xFFFF else 1  # noqa: PLR2004 - the end of UTF-16's single units
-        if units > length:
-            break
-        end += 1
-    while 0 < end < len(plain) and (_continues(plain[end]) or plain[end - 1] == "\u200d"):
-        end -= 1
-    return plain[:end].strip()
-
-
-def _continues(char: str) -> bool:
-    return char in _JOINERS or ord(char) in _JAMO_TAILS or unicodedata.category(char) in {"Mn", "Me", "Mc"}
 
 
 def classify_again(
     charge: Charge, status: int, body_bytes: bytes, *, is_test: bool
 ) -> tuple[Outcome, Mapping[str, object] | None]:
-    """Say what an answer proves; whatever it does not prove is Unknown.
-
-    Args:
-        charge: What was asked for.
-        status: HTTP.
-        body_bytes: Any bytes at all.
-        is_test: The channel is a test one: only there is a payment that is marked ``sandbox`` taken for money.
+    """``classify_charge`` for one ``again``.
 
     Returns:
         The outcome, and what may be kept of the body (None if it is not the gateway's envelope).
@@ -113,16 +83,34 @@ def classify_again(
     envelope = read_envelope(body_bytes)
     secrets = secrets_of(charge)
     kept = None if envelope is None else masked_body(envelope.whole, secrets=secrets)
-    outcome = _judge(charge, status, envelope, secrets)
+    wanted = Wanted(
+        merchant_uid=charge.merchant_uid,
+        amount=charge.amount,
+        customer_uid=charge.customer_uid,
+        clean=functools.partial(clean_text, secrets=secrets),
+    )
+    return classify_charge(wanted, status, envelope, is_test=is_test), kept
+
+
+def classify_charge(wanted: Wanted, status: int, envelope: Envelope | None, *, is_test: bool) -> Outcome:
+    """Say what an answer proves; whatever it does not prove is Unknown.
+
+    Args:
+        wanted: What was asked for.
+        status: HTTP.
+        envelope: What was read of the body, whatever it was; None: not the gateway's envelope.
+        is_test: The channel is a test one: only there is a payment that is marked ``sandbox`` taken for money.
+    """
+    outcome = _judge(wanted, status, envelope)
     if envelope is not None and not is_test and isinstance(outcome, (Approved, Declined)):
         response = envelope.response
         if isinstance(response, dict) and is_sandbox(response):
-            outcome = Unknown(reason=UnknownReason.MISMATCH, raw_reason=SANDBOX_ON_LIVE)
-    return outcome, kept
+            return Unknown(reason=UnknownReason.MISMATCH, raw_reason=SANDBOX_ON_LIVE)
+    return outcome
 
 
-def _judge(charge: Charge, status: int, envelope: Envelope | None, secrets: tuple[str, ...]) -> Outcome:
-    text = "" if envelope is None else clean_text(envelope.message, secrets=secrets)
+def _judge(wanted: Wanted, status: int, envelope: Envelope | None) -> Outcome:
+    text = "" if envelope is None else wanted.clean(envelope.message)
     if status == _UNAUTHORIZED:
         return NotExecuted(reason=NotExecutedReason.UNAUTHORIZED)
     if status == _SLOW_DOWN:
@@ -132,7 +120,7 @@ def _judge(charge: Charge, status: int, envelope: Envelope | None, secrets: tupl
     if envelope is not None and envelope.code != 0 and status in _REFUSALS:
         return _judge_refusal(envelope.message, text)
     if envelope is not None and envelope.code == 0 and status in ANSWERED:
-        return _judge_response(charge, envelope.response, secrets)
+        return _judge_response(wanted, envelope.response)
     return Unknown(reason=UnknownReason.UNREADABLE, raw_reason=text)
 
 
@@ -144,28 +132,28 @@ def _judge_refusal(message: str, text: str) -> Outcome:
     return Unknown(reason=UnknownReason.REFUSED_REQUEST, raw_reason=text)
 
 
-def _judge_response(charge: Charge, payment: object, secrets: tuple[str, ...]) -> Outcome:
+def _judge_response(wanted: Wanted, payment: object) -> Outcome:
     if payment is None:
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason="no payment in the answer")
     if not isinstance(payment, dict):
         return Unknown(reason=UnknownReason.UNREADABLE)
     match payment.get("status"):
         case "paid":
-            return _judge_paid(charge, payment)
+            return _judge_paid(wanted, payment)
         case "failed":
-            return _judge_failed(charge, payment, secrets)
+            return _judge_failed(wanted, payment)
         case other:
-            text = clean_text(other, secrets=secrets) if isinstance(other, str) else ""
+            text = wanted.clean(other) if isinstance(other, str) else ""
             return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason=text)
 
 
-def _judge_paid(charge: Charge, payment: Mapping[str, object]) -> Outcome:
+def _judge_paid(wanted: Wanted, payment: Mapping[str, object]) -> Outcome:
     differing = [
         name
         for name, is_same in (
-            ("merchant_uid", payment.get("merchant_uid") == charge.merchant_uid),
-            ("amount", whole_won(payment.get("amount")) == charge.amount),
-            ("customer_uid", payment.get("customer_uid") in (None, charge.customer_uid)),
+            ("merchant_uid", payment.get("merchant_uid") == wanted.merchant_uid),
+            ("amount", whole_won(payment.get("amount")) == wanted.amount),
+            ("customer_uid", _is_same_card(payment.get("customer_uid"), wanted)),
             ("currency", is_won(payment)),
         )
         if not is_same
@@ -173,17 +161,21 @@ def _judge_paid(charge: Charge, payment: Mapping[str, object]) -> Outcome:
     if differing:
         return Unknown(reason=UnknownReason.MISMATCH, raw_reason="differs: " + ", ".join(differing))
     imp_uid = identifier(payment.get("imp_uid"))
-    if imp_uid is None or payment.get("customer_uid") is None:
+    if imp_uid is None or (wanted.customer_uid is not None and payment.get("customer_uid") is None):
         # Not proven whose it is, and nothing contradicts it: the look-ups decide.
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason="paid, without imp_uid or customer_uid")
-    return Approved(imp_uid=imp_uid, amount=charge.amount, paid_at=instant(payment.get("paid_at")))
+    return Approved(imp_uid=imp_uid, amount=wanted.amount, paid_at=instant(payment.get("paid_at")))
 
 
-def _judge_failed(charge: Charge, payment: Mapping[str, object], secrets: tuple[str, ...]) -> Outcome:
+def _is_same_card(told: object, wanted: Wanted) -> bool:
+    return told in (None, wanted.customer_uid) or (told == "" and wanted.customer_uid is None)
+
+
+def _judge_failed(wanted: Wanted, payment: Mapping[str, object]) -> Outcome:
     reason = payment.get("fail_reason")
     text = reason if isinstance(reason, str) else ""
-    kept = clean_text(text, secrets=secrets)
-    if payment.get("merchant_uid") != charge.merchant_uid:
+    kept = wanted.clean(text)
+    if payment.get("merchant_uid") != wanted.merchant_uid:
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason=kept)  # somebody else's failure
     code = decline_code_of(text)
     if is_ambiguous(code):

@@ -117,6 +117,12 @@ class ChargeAttempt(Base):
             "next_look_up_at",
             postgresql_where=text(f"state IN ({listed(UNDECIDED)})"),
         ),
+        # `decline unknown`: what nothing here could read.
+        Index(
+            "ix_charge_attempt_unclassified",
+            "ended_at",
+            postgresql_where=text(f"decline_code = '{DeclineCode.UNCLASSIFIED}'"),
+        ),
         # The operator's list.
         Index("ix_charge_attempt_operator", "operator_since", postgresql_where=text("operator_since IS NOT NULL")),
     )

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.decline import is_ambiguous
 from domain.errors import GatewayUnreadable, RuleBroken
 from domain.evidence import Record, Source
 from domain.outcome import (
@@ -302,14 +303,14 @@ _WITHOUT_RECORD: dict[Fate, tuple[Outcome, int | None]] = {
     Fate.SLOW_DOWN: (Unknown(reason=UnknownReason.SLOW_DOWN), 429),
     Fate.DUPLICATE: (Unknown(reason=UnknownReason.DUPLICATE, raw_reason="이미 등록된 merchant_uid입니다."), 200),
     Fate.REFUSE: (Unknown(reason=UnknownReason.REFUSED_REQUEST, raw_reason="잘못된 요청입니다."), 400),
-    Fate.NO_CUSTOMER: (Declined(decline_code=DeclineCode.CARD_DEAD, raw_reason=UNUSABLE_CUSTOMER), 200),
+    Fate.NO_CUSTOMER: (Declined(decline_code=DeclineCode.BILLING_KEY_GONE, raw_reason=UNUSABLE_CUSTOMER), 200),
     Fate.MISMATCH: (Unknown(reason=UnknownReason.MISMATCH, raw_reason="differs: amount"), 200),
     Fate.READY: (Unknown(reason=UnknownReason.NOT_FINAL, raw_reason="ready"), 200),
 }
 
 
 def _refused(record: Record) -> Outcome:
-    if record.decline_code is DeclineCode.AMBIGUOUS:
+    if is_ambiguous(record.decline_code):
         return Unknown(reason=UnknownReason.AMBIGUOUS_DECLINE, raw_reason=record.fail_reason)
     return Declined(decline_code=record.decline_code, raw_reason=record.fail_reason, imp_uid=record.imp_uid)
 

@@ -8,6 +8,7 @@ from typing import assert_never
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.decline import class_of
 from domain.dunning import (
     LADDER_DAYS,
     MINIMUM_GAP,
@@ -46,11 +47,11 @@ def test_whatever_is_decided_comes_later_than_the_decline_and_climbs_at_most_one
             assert decision.step == step
         case _:
             assert_never(decision)
-    assert isinstance(decision, AwaitCard) or code not in WAITS_FOR_CARD
-    assert isinstance(decision, AskOperator) == (code in NO_STRIKE)
+    assert isinstance(decision, AwaitCard) or class_of(code) not in WAITS_FOR_CARD
+    assert isinstance(decision, AskOperator) == (class_of(code) in NO_STRIKE)
 
 
-@given(code=codes.filter(lambda code: code not in (*WAITS_FOR_CARD, *NO_STRIKE)), at=instants)
+@given(code=codes.filter(lambda code: class_of(code) not in (*WAITS_FOR_CARD, *NO_STRIKE)), at=instants)
 def test_the_ladder_ends(code: DeclineCode, at: datetime) -> None:
     step, attempts, days = 0, 1, []
     decision = decide_after_decline(step=step, decline_code=code, declined_at=at, moves_ladder=True, ladder_at=None)
@@ -79,7 +80,7 @@ def test_an_operators_attempt_neither_moves_nor_ends_the_ladder(
     if isinstance(decision, ReattemptAt):
         assert decision.at >= at + MINIMUM_GAP
         assert ladder_at is None or decision.at >= ladder_at
-    elif code not in (*WAITS_FOR_CARD, *NO_STRIKE):
+    elif class_of(code) not in (*WAITS_FOR_CARD, *NO_STRIKE):
         assert ladder_at is None
         assert step >= len(LADDER_DAYS)
 
@@ -88,7 +89,7 @@ def test_a_step_counts_from_the_decline_not_from_midnight() -> None:
     at = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
 
     decision = decide_after_decline(
-        step=0, decline_code=DeclineCode.LIMIT_OR_BALANCE, declined_at=at, moves_ladder=True, ladder_at=None
+        step=0, decline_code=DeclineCode.LIMIT_EXCEEDED, declined_at=at, moves_ladder=True, ladder_at=None
     )
 
     assert decision == ReattemptAt(at=at + timedelta(days=1), step=1)

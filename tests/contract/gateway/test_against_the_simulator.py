@@ -74,7 +74,7 @@ def test_approvals_declines_duplicates_and_unknown_customers(gateway: IamportGat
     assert isinstance(declined, Declined)
     unknown = charge(gateway, 3, "customer.sim.unknown_customer")
     assert isinstance(unknown, Declined)
-    assert unknown.decline_code is DeclineCode.CARD_DEAD
+    assert unknown.decline_code is DeclineCode.BILLING_KEY_GONE
     now = datetime.now(UTC)
     seen: list[int] = []
     span = {"begin": now - timedelta(days=1), "end": now + timedelta(days=1)}

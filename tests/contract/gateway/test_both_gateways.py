@@ -144,8 +144,8 @@ def test_an_approval_is_one_payment(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("fate", "text", "outcome"),
     [
-        (Fate.DECLINE, DECLINED, DeclineCode.LIMIT_OR_BALANCE),
-        (Fate.NO_CUSTOMER, "", DeclineCode.CARD_DEAD),
+        (Fate.DECLINE, DECLINED, DeclineCode.LIMIT_EXCEEDED_DAILY),
+        (Fate.NO_CUSTOMER, "", DeclineCode.BILLING_KEY_GONE),
     ],
 )
 def test_a_decline_moves_nothing(stage: Stage, fate: Fate, text: str, outcome: DeclineCode) -> None:
@@ -227,7 +227,7 @@ def test_every_endpoint_tells_what_happened_and_to_whom(stage: Stage) -> None:
             assert record.customer_uid == charge.customer_uid
             assert finding.token_digest == token.digest
             if status == "failed":
-                assert record.decline_code is DeclineCode.LIMIT_OR_BALANCE
+                assert record.decline_code is DeclineCode.LIMIT_EXCEEDED_DAILY
     counts: list[int] = []
     assert len(gateway.all_payments(begin=begin, end=end, token=token, seen=counts.append)) == 7
     assert counts[-1] == 7

@@ -90,7 +90,7 @@ def test_all_pages_are_read_and_other_people_s_records_ignored(look: Callable[[I
         )
         assert (second.imp_uid, second.decline_code, second.paid_at) == (
             "imps_4",
-            DeclineCode.LIMIT_OR_BALANCE,
+            DeclineCode.INSUFFICIENT_BALANCE,
             None,
         )
         assert ["page=1" in server.requests[0].path, "page=2" in server.requests[1].path] == [True, True]

@@ -88,7 +88,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
     (
         "payment_belongs_to_an_approved_attempt",
-        (f"UPDATE charge_attempt SET state = 'declined', decline_code = 'system' WHERE invoice_id = {_PAID}",),
+        (f"UPDATE charge_attempt SET state = 'declined', decline_code = 'issuer_failure' WHERE invoice_id = {_PAID}",),
     ),
     ("approved_attempt_has_a_payment", (f"DELETE FROM payment WHERE invoice_id = {_PAID}",)),
     (
@@ -108,7 +108,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
                 "INSERT INTO charge_attempt (id, invoice_id, attempt_no, merchant_uid, amount, trigger, state, send_no,"
                 " fence, absent_count, first_sent_at, started_at, decline_code)"
                 " SELECT gen_random_uuid(), invoice_id, 2,"
-                " 'another', amount, trigger, 'declined', 0, 1, 0, now(), now(), 'system' FROM charge_attempt"
+                " 'another', amount, trigger, 'declined', 0, 1, 0, now(), now(), 'issuer_failure' FROM charge_attempt"
                 f" WHERE invoice_id = {_PAST_DUE}"
             ),
         ),

@@ -240,7 +240,7 @@ def test_a_sender_that_comes_late_with_a_decline_changes_nothing_and_with_an_app
         attempt_id=declined.attempt_id,
         send_no=1,
         fence=declined.fence,
-        outcome=Declined(decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="[120002] 한도초과"),
+        outcome=Declined(decline_code=DeclineCode.LIMIT_EXCEEDED, raw_reason="[120002] 한도초과"),
         is_answer=True,
     )
     counts = record_outcomes(crowd.ports, [late, _approved(approved)]).counts

@@ -193,7 +193,7 @@ def test_a_refused_request_is_declined_without_a_strike_once_absence_is_proven(h
     house.settle()
 
     attempt = house.rows("SELECT state, decline_code FROM charge_attempt")[0]
-    assert (attempt.state, attempt.decline_code) == ("declined", "request_bug")
+    assert (attempt.state, attempt.decline_code) == ("declined", "request_refused")
     assert house.rows("SELECT ladder_step, next_attempt_at FROM invoice") == [(0, None)]
     assert len(house.gateway.asked) == 1
 

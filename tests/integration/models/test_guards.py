@@ -201,7 +201,7 @@ def test_every_guard_of_the_tables_has_its_forbidden_row() -> None:
 
 @pytest.mark.parametrize("state", ["approved", "declined", "abandoned"])
 def test_a_new_number_may_follow_an_attempt_that_has_ended(connection: psycopg.Connection, state: str) -> None:
-    connection.execute("UPDATE charge_attempt SET state = %s, decline_code = 'system' WHERE id = %s", (state, ATTEMPT))
+    connection.execute("UPDATE charge_attempt SET state = %s, decline_code = 'issuer_failure' WHERE id = %s", (state, ATTEMPT))
 
     insert(connection, "charge_attempt", row("charge_attempt") | {"state": "in_flight"})
 

@@ -45,8 +45,8 @@ SENT = SentCharge(
 )
 PAID = Record(imp_uid="imp_1", merchant_uid="uid", status="paid", amount=9_900, customer_uid="card", paid_at=AT)
 FAILED = replace(PAID, imp_uid="imp_2", status="failed", paid_at=None, failed_at=AT, fail_reason="한도초과")
-LIMIT = replace(FAILED, decline_code=DeclineCode.LIMIT_OR_BALANCE)
-UNSURE = replace(FAILED, decline_code=DeclineCode.AMBIGUOUS)
+LIMIT = replace(FAILED, decline_code=DeclineCode.LIMIT_EXCEEDED)
+UNSURE = replace(FAILED, decline_code=DeclineCode.ISSUER_TIMEOUT)
 EARLY, SETTLED = AT + timedelta(seconds=60), AT + timedelta(seconds=2700)
 RESENT = replace(SENT, send_no=2)
 
@@ -142,7 +142,7 @@ def test_a_send_is_settled_once_its_time_is_over_and_its_token_dead(
             [LIMIT],
             SENT,
             EARLY,
-            Declined(decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="한도초과", imp_uid="imp_2"),
+            Declined(decline_code=DeclineCode.LIMIT_EXCEEDED, raw_reason="한도초과", imp_uid="imp_2"),
             id="failed is final on the first send",
         ),
         pytest.param(
@@ -156,7 +156,7 @@ def test_a_send_is_settled_once_its_time_is_over_and_its_token_dead(
             [UNSURE],
             SENT,
             SETTLED,
-            Declined(decline_code=DeclineCode.AMBIGUOUS, raw_reason="한도초과", imp_uid="imp_2"),
+            Declined(decline_code=DeclineCode.ISSUER_TIMEOUT, raw_reason="한도초과", imp_uid="imp_2"),
             id="and is final once settled",
         ),
         pytest.param(
@@ -177,7 +177,7 @@ def test_a_send_is_settled_once_its_time_is_over_and_its_token_dead(
             [LIMIT],
             RESENT,
             SETTLED,
-            Declined(decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="한도초과", imp_uid="imp_2"),
+            Declined(decline_code=DeclineCode.LIMIT_EXCEEDED, raw_reason="한도초과", imp_uid="imp_2"),
             id="and is final once the resend is settled",
         ),
         pytest.param(
@@ -227,7 +227,7 @@ def test_after_proven_absence(reason: UnknownReason) -> None:
     outcome = after_absence(reason, "told")
 
     if reason is UnknownReason.REFUSED_REQUEST:
-        assert outcome == Declined(decline_code=DeclineCode.REQUEST_BUG, raw_reason="told")
+        assert outcome == Declined(decline_code=DeclineCode.REQUEST_REFUSED, raw_reason="told")
     else:
         assert outcome == NotExecuted(reason=NotExecutedReason.PROVEN_ABSENT)
 

@@ -21,8 +21,9 @@ from domain.outcome import (
     Unknown,
     UnknownReason,
 )
+from gateway.fields import cut_text
 from gateway.port import Charge
-from gateway.wire import again_body, classify_again, cut_text
+from gateway.wire import again_body, classify_again
 
 CHARGE = Charge(
     attempt_id=UUID(int=1),
@@ -159,7 +160,7 @@ def test_everything_else_is_unknown(status: int, body: bytes, reason: UnknownRea
 def test_a_failed_record_is_a_decline_with_its_own_words() -> None:
     outcome = classify_again(CHARGE, 200, payment(status="failed", fail_reason="[120054] 잔액부족"), is_test=True)[0]
     assert outcome == Declined(
-        decline_code=DeclineCode.LIMIT_OR_BALANCE, raw_reason="[120054] 잔액부족", imp_uid="imps_1"
+        decline_code=DeclineCode.INSUFFICIENT_BALANCE, raw_reason="[120054] 잔액부족", imp_uid="imps_1"
     )
     silent = classify_again(CHARGE, 200, payment(status="failed"), is_test=True)[0]
     assert silent == Declined(decline_code=DeclineCode.UNCLASSIFIED, raw_reason="", imp_uid="imps_1")
@@ -187,7 +188,7 @@ def test_a_payment_that_is_not_marked_is_money_on_a_live_channel(marked: object)
 def test_an_unknown_customer_is_a_dead_card(status: int, text: str, code: int) -> None:
     outcome = classify_again(CHARGE, status, refusal(text, code), is_test=True)[0]
     assert isinstance(outcome, Declined)
-    assert outcome.decline_code is DeclineCode.CARD_DEAD
+    assert outcome.decline_code is DeclineCode.BILLING_KEY_GONE
 
 
 json_values = st.recursive(
