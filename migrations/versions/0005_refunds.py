@@ -166,7 +166,7 @@ BEGIN
            IS NOT DISTINCT FROM (OLD.payment_id, OLD.amount, OLD.tax_free, OLD.vat_amount) THEN
         RETURN NEW;
     END IF;
-    SELECT * INTO paid FROM payment WHERE id = NEW.payment_id FOR UPDATE;
+    SELECT * INTO paid FROM payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
     SELECT coalesce(sum(amount) FILTER (WHERE state <> 'succeeded'), 0), coalesce(sum(tax_free), 0),
            coalesce(sum(vat_amount), 0)
       INTO open_amount, kept_tax_free, kept_vat FROM refund
