@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from domain.errors import BadInput
+from gateway.fields import require_customer_uid, require_tax_parts, require_whole, require_won
+from gateway.payment_fields import PaymentFields, check_payment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
@@ -45,19 +49,20 @@ class KnownToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(PaymentFields):
     """One request to move money; ``attempt_id``, ``send_no`` and ``fence`` come back with the answer, unread."""
 
     attempt_id: UUID
     send_no: int
     fence: int
-    merchant_uid: str
     customer_uid: str = field(repr=False)
-    amount: int
-    name: str
-    buyer_name: str = field(default="", repr=False)
-    buyer_email: str = field(default="", repr=False)
-    buyer_tel: str = field(default="", repr=False)
+    channel_key: str = ""
+
+    def __post_init__(self) -> None:
+        check_payment(self)
+        require_won("amount", self.amount)
+        require_customer_uid(self.customer_uid)
+        require_whole("channel_key", self.channel_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,17 @@ class CancelOrder:
     reason: str
     tax_free: int = 0
     vat_amount: int | None = None
+
+    def __post_init__(self) -> None:
+        require_whole("imp_uid", self.imp_uid)
+        require_whole("reason", self.reason)
+        if not self.imp_uid or not self.reason.strip():
+            raise BadInput("a cancel names its payment (imp_uid) and its reason")
+        require_won("amount", self.amount)  # over there 0 would be all of it
+        require_won("checksum", self.checksum)
+        if self.amount > self.checksum:
+            raise BadInput("amount: no more can be cancelled than is left (checksum)")
+        require_tax_parts(self.amount, self.tax_free, self.vat_amount)
 
 
 class CancelSaid(StrEnum):

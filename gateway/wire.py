@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from domain.decline import is_ambiguous
+from domain.decline_rules import NO_RULES
 from domain.evidence import SANDBOX_ON_LIVE
 from domain.outcome import (
     Approved,
@@ -30,6 +31,7 @@ from gateway.payment_fields import body_of
 from gateway.records import ANSWERED, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
 
 if TYPE_CHECKING:
+    from domain.decline_rules import DeclineRules
     from collections.abc import Callable, Mapping
 
     from gateway.port import Charge
@@ -62,6 +64,7 @@ class Wanted:
     amount: int
     customer_uid: str | None = field(repr=False)
     clean: Callable[[str], str] = field(repr=False)
+    rules: DeclineRules = NO_RULES  # what operators taught about refusals
 
 
 def again_body(charge: Charge) -> bytes:
@@ -73,7 +76,7 @@ def again_body(charge: Charge) -> bytes:
 
 
 def classify_again(
-    charge: Charge, status: int, body_bytes: bytes, *, is_test: bool
+    charge: Charge, status: int, body_bytes: bytes, *, is_test: bool, rules: DeclineRules = NO_RULES
 ) -> tuple[Outcome, Mapping[str, object] | None]:
     """``classify_charge`` for one ``again``.
 
@@ -88,6 +91,7 @@ def classify_again(
         amount=charge.amount,
         customer_uid=charge.customer_uid,
         clean=functools.partial(clean_text, secrets=secrets),
+        rules=rules,
     )
     return classify_charge(wanted, status, envelope, is_test=is_test), kept
 
@@ -177,7 +181,7 @@ def _judge_failed(wanted: Wanted, payment: Mapping[str, object]) -> Outcome:
     kept = wanted.clean(text)
     if payment.get("merchant_uid") != wanted.merchant_uid:
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason=kept)  # somebody else's failure
-    code = decline_code_of(text)
+    code = decline_code_of(text, wanted.rules)
     if is_ambiguous(code):
         return Unknown(reason=UnknownReason.AMBIGUOUS_DECLINE, raw_reason=kept)
     return Declined(decline_code=code, raw_reason=kept, imp_uid=identifier(payment.get("imp_uid")))

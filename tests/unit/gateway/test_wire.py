@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from domain.outcome import (
     Unknown,
     UnknownReason,
 )
-from gateway.fields import cut_text
+from gateway.payment_fields import ProductType
 from gateway.port import Charge
 from gateway.wire import again_body, classify_again
 
@@ -255,6 +256,38 @@ def test_the_body_holds_the_charge_and_leaves_out_what_is_empty() -> None:
     }
 
 
+def test_what_is_set_beyond_the_least_is_sent_and_nothing_else() -> None:
+    charge = replace(
+        CHARGE,
+        amount=60_000,
+        tax_free=10_000,
+        vat_amount=0,
+        card_quota=3,
+        custom_data='{"a":1}',
+        notice_url="https://shop.example/hooks",
+        channel_key="channel-key-1",
+        product_type=ProductType.DIGITAL,
+        product_count=2,
+        buyer_addr="서울",
+        buyer_postcode="123-456",
+    )
+    body = json.loads(again_body(charge))
+    for name in json.loads(again_body(CHARGE)):
+        body.pop(name)
+    assert body == {
+        "tax_free": 10_000,
+        "vat_amount": 0,
+        "card_quota": 3,
+        "custom_data": '{"a":1}',
+        "notice_url": "https://shop.example/hooks",
+        "channel_key": "channel-key-1",
+        "product_type": "digital",
+        "product_count": 2,
+        "buyer_addr": "서울",
+        "buyer_postcode": "123-456",
+    }
+
+
 def test_names_are_cut_to_what_the_gateway_takes() -> None:
     long = Charge(
         attempt_id=UUID(int=1),
@@ -267,35 +300,16 @@ def test_names_are_cut_to_what_the_gateway_takes() -> None:
         buyer_name="나" * 100,
         buyer_email="x" * 100,
         buyer_tel="0" * 100,
+        buyer_addr="다" * 200,
+        buyer_postcode="1" * 20,
     )
     body = json.loads(again_body(long))
-    assert {name: len(body[name]) for name in ("name", "buyer_name", "buyer_email", "buyer_tel")} == {
+    lengths = {name: len(value) for name, value in body.items() if name.startswith(("name", "buyer_"))}
+    assert lengths == {
         "name": 40,
         "buyer_name": 16,
         "buyer_email": 64,
         "buyer_tel": 16,
+        "buyer_addr": 128,
+        "buyer_postcode": 8,
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "length", "cut"),
-    [
-        ("abc", 2, "ab"),
-        ("abc  ", 9, "abc"),
-        ("a\x00b\n", 9, "a b"),
-        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 2, "한글"),  # decomposed, as some file systems write it
-        ("👍👍", 3, "👍"),
-        ("e\u0301", 1, "é"),
-        ("xq\u0323\u0307", 2, "x"),  # no composed form: the mark goes with its letter
-        ("a👩\u200d👧b", 4, "a"),
-        ("ab\ud800", 9, "ab?"),
-        ("", 5, ""),
-    ],
-)
-def test_texts_are_cut_at_whole_characters(text: str, length: int, cut: str) -> None:
-    assert cut_text(text, length) == cut
-
-
-@given(text=st.text(st.characters(), max_size=60), length=st.integers(1, 40))
-def test_a_cut_text_fits_and_can_be_sent(text: str, length: int) -> None:
-    assert len(cut_text(text, length).encode("utf-16-le")) <= 2 * length
