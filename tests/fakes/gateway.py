@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from domain.decline import is_ambiguous
 from domain.errors import GatewayUnreadable, RuleBroken
@@ -33,13 +34,14 @@ from domain.outcome import (
 )
 from gateway.decline_map import decline_code_of
 from gateway.errors import TokenRefused
-from gateway.port import AccessToken, Answer, Finding
+from gateway.port import AccessToken, Answer, Charge, Finding
 from gateway.tokens import token_digest
+from tests.fakes.schedules import ScheduleBook, WithSchedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gateway.port import Batch, Charge, KnownToken
+    from gateway.port import Batch, KnownToken, Schedule
 
 UNUSABLE_CUSTOMER = "등록되지 않은 구매자입니다."
 
@@ -75,11 +77,11 @@ def _no_trouble() -> None:
 
 
 @dataclass(slots=True)
-class FakeGateway:
+class FakeGateway(WithSchedules):
     """Implements ``gateway.port.Gateway``.
 
     ``is_strict``: a ``merchant_uid`` that has a record is refused as a duplicate; a careless gateway charges again.
-    ``look_up_trouble`` and ``token_trouble`` may be set to a callable that raises.
+    ``look_up_trouble`` and ``token_trouble`` may be set to a callable that raises. ``book`` holds its own schedules.
     """
 
     is_strict: bool = True
@@ -98,6 +100,10 @@ class FakeGateway:
     _deleted_cards: set[str] = field(default_factory=set)
     _token: AccessToken | None = None
     _token_count: int = 0
+    book: ScheduleBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.book = ScheduleBook(now=self.now, execute=self._execute)
 
     # What a test says.
 
@@ -240,8 +246,24 @@ class FakeGateway:
         self.records.append(record)
         return record
 
+    def _execute(self, schedule: Schedule, status: str) -> Record:
+        charge = Charge(
+            attempt_id=UUID(int=0),
+            send_no=1,
+            fence=1,
+            merchant_uid=schedule.merchant_uid,
+            customer_uid=schedule.customer_uid,
+            amount=schedule.amount,
+            name=schedule.name,
+        )
+        return self._record(charge, status=status, amount=schedule.amount)
+
     def _look(self, source: Source, token: AccessToken) -> None:
         self.look_ups.append(source)
+        self._ask(token)
+
+    def _ask(self, token: AccessToken) -> None:
+        self.book.run_due()
         self.look_up_trouble()
         if self._token is None or self._token.digest != token.digest:
             raise TokenRefused("the gateway refused the token of a look-up: ask for a token again")
