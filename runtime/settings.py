@@ -28,14 +28,18 @@ from domain.time_limits import (
     check_floors_of_a_live_channel,
     check_time_limits,
 )
+from runtime.channels import channels_of, check_channels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.channels import ChannelSettings
+
 PREFIX = "JEONGGI_"
+#: What follows is a channel's name and what of it: variables of channels are read by ``runtime.credentials``.
+CHANNEL_PREFIX = f"{PREFIX}CHANNEL_"
 
 _NAMESPACE = re.compile(r"[a-z0-9-]{1,40}")
-_SIMULATOR_HOST = "simulator"  # the service's name in the compose files
 _DEFAULTS = TimeLimits()
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -88,8 +92,22 @@ class Settings(BaseSettings):
     imp_secret: SecretStr | None = Field(
         None, description="The gateway's REST API secret. Required with JEONGGI_GATEWAY_URL."
     )
-    imp_code: str | None = Field(None, description="The merchant code (`imp` and digits) that card forms use.")
+    imp_code: str | None = Field(
+        None, description="The merchant code (`imp` and digits) that card forms use; `jeonggi channel show` tells it."
+    )
     pg: str = Field("html5_inicis.INIBillTst", description="PG and MID of the channel, `pg_provider.pg_id`.")
+    channels_file: Path | None = Field(
+        None, description="Several accounts or MIDs side by side: a TOML file with a `[[channel]]` each"
+        " ([channels](channels.md)). Unset: the one channel `default`, of the settings here."
+    )  # fmt: skip
+    secrets_dir: Path | None = Field(
+        None, description="A folder with a file `NAME.toml` of credentials for each channel of JEONGGI_CHANNELS_FILE"
+        " that has none in the environment."
+    )  # fmt: skip
+    charge_runs: Count = Field(
+        4, description="Charge runs that all your workers have room for, their `--concurrency` added up. With several"
+        " channels each gets its share of them, so that one that hangs does not take them all."
+    )  # fmt: skip
     timezone: ZoneInfo = Field(ZoneInfo("Asia/Seoul"), description="The zone of civil dates, an IANA name.")
     state_dir: Path = Field(Path(".jeonggi"), description="The folder of embedded servers, their data and the logs.")
     clock: str | None = Field(
@@ -219,14 +237,24 @@ class Settings(BaseSettings):
         return None if self.clock is None else _parsed_clock(self.clock)
 
     @property
+    def channels(self) -> Sequence[ChannelSettings]:
+        """Every channel, at least one."""
+        return channels_of(self)
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether a gateway is set; without one `jeonggi up` brings the simulator."""
+        return self.gateway_url is not None or self.channels_file is not None
+
+    @property
     def gateway_is_simulator(self) -> bool:
-        """Whether the gateway's address cannot be a real one: loopback, or the compose service ``simulator``."""
-        return self.gateway_url is None or _is_simulator(self.gateway_url)
+        """Whether no channel's address can be a real one."""
+        return all(channel.is_simulator for channel in self.channels)
 
     @property
     def channel_is_live(self) -> bool:
-        """Whether real money moves behind the gateway's address."""
-        return not self.test_channel and not self.gateway_is_simulator
+        """Whether real money moves behind any channel's address."""
+        return any(channel.is_live for channel in self.channels)
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -272,6 +300,11 @@ def inherited_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
+def channel_variables() -> dict[str, str]:
+    """The variables of single channels, by name."""
+    return {name: value for name, value in os.environ.items() if name.startswith(CHANNEL_PREFIX)}
+
+
 def _told(field_name: str, message: str) -> str:
     field = Settings.model_fields.get(field_name)
     if field is None:
@@ -295,7 +328,7 @@ def reference_default(field_name: str) -> str:
 def _refuse_misspelt(environment: os._Environ[str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in known:
+        if not name.startswith(PREFIX) or name in known or name.startswith(CHANNEL_PREFIX):
             continue
         # Only near misses: platforms put variables of their own there (a Kubernetes service of our name does).
         if near := difflib.get_close_matches(name, known, n=1, cutoff=0.9):
@@ -324,22 +357,14 @@ def _check_gateway(settings: Settings) -> None:
         raise Misconfigured(
             f"{PREFIX}NAMESPACE cannot be used: give 1 to 40 lower-case letters, digits and hyphens, such as shop-live."
         )
-    if settings.gateway_url is None:
-        return
-    parts = urlsplit(settings.gateway_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise Misconfigured(f"{PREFIX}GATEWAY_URL is no address of an API: give one such as https://api.iamport.kr.")
-    if parts.scheme == "http" and not settings.gateway_is_simulator:
-        raise Misconfigured(f"{PREFIX}GATEWAY_URL sends keys in the clear: let it begin with https://.")
-    for name in ("namespace", "imp_key", "imp_secret"):
-        if getattr(settings, name) is None:
-            raise Misconfigured(f"{PREFIX}{name.upper()} is required with {PREFIX}GATEWAY_URL: set it.")
+    check_channels(settings)
 
 
 def _check_clock(settings: Settings) -> None:
     if settings.clock_setting is not None and not settings.gateway_is_simulator:
         raise Misconfigured(
-            f"{PREFIX}CLOCK is only for the simulator: unset it, or point {PREFIX}GATEWAY_URL at a loopback address."
+            f"{PREFIX}CLOCK is only for the simulator: unset it, or point {PREFIX}GATEWAY_URL, and every channel's"
+            " gateway_url, at a loopback address."
         )
 
 
@@ -366,13 +391,3 @@ def _parsed_clock(text: str) -> ClockSetting:
             " ORIGIN@step, such as 2026-01-31T00:00:00+09:00@86400."
         )
     return ClockSetting(origin=origin, rate=int(rate_text) if whole else None)
-
-
-def _is_simulator(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host in {"localhost", _SIMULATOR_HOST}:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

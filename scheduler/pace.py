@@ -11,6 +11,7 @@ class Bell(StrEnum):
     TICK = "scheduler.tick"
     CHARGE = "worker.charge_due"
     RESOLVE = "worker.resolve_unknown"
+    FOLLOW = "worker.follow_hints"
 
 
 class Queue(StrEnum):
@@ -20,7 +21,7 @@ class Queue(StrEnum):
     CHARGE = "charge"
 
 
-QUEUE_OF = {Bell.TICK: Queue.PACE, Bell.RESOLVE: Queue.PACE, Bell.CHARGE: Queue.CHARGE}
+QUEUE_OF = {Bell.TICK: Queue.PACE, Bell.RESOLVE: Queue.PACE, Bell.FOLLOW: Queue.PACE, Bell.CHARGE: Queue.CHARGE}
 
 #: Charge runs that one tick asks for at most, for a channel; more would only find the claims of the others.
 CHARGE_RUNS = 4

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from billing.open_period import open_due_periods
-from models.queries import claim, installation, resolve
+from models.queries import claim, hint, installation, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
         looks = claim.needs_clearing(tx, channel=channel, fresh=fresh)
         undecided = resolve.undecided_count(tx, channel=channel)
-    wanted = {Bell.CHARGE: max(min(CHARGE_RUNS, -(-due // size)), int(looks)), Bell.RESOLVE: min(undecided, 1)}
+        hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
+    wanted = {
+        Bell.CHARGE: max(min(CHARGE_RUNS, -(-due // size)), int(looks)),
+        Bell.RESOLVE: min(undecided, 1),
+        Bell.FOLLOW: int(hints),
+    }
     for bell, count in wanted.items():
         for _ in range(count - rung[bell, channel]):
             enqueue(bell, channel)

@@ -11,6 +11,8 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from billing.charge_due import charge_due
+from billing.follow_hints import follow_hints
+from billing.forget_hints import forget_hints
 from billing.resolve_unknown import resolve_unknown
 from domain.errors import BillingError
 from runtime.wiring import open_channels
@@ -99,3 +101,16 @@ def charge_task(channel: str = "") -> dict[str, object]:
 def resolve_task(channel: str = "") -> dict[str, object]:
     """Ask about what is not known."""
     return _run_for(channel, Bell.RESOLVE, lambda ports: dict(resolve_unknown(ports)))
+
+
+@app.task(name=Bell.FOLLOW)
+def follow_task(channel: str = "") -> dict[str, object]:
+    """Look where the gateway's hooks point, and delete old ones."""
+
+    def work(ports: Ports) -> dict[str, object]:
+        did: dict[str, object] = dict(follow_hints(ports))
+        if forgotten := forget_hints(ports):
+            did["forgotten"] = forgotten
+        return did
+
+    return _run_for(channel, Bell.FOLLOW, work)

@@ -49,7 +49,7 @@ def _inbox() -> None:
         ),
         sa.CheckConstraint("times >= 1 AND looks >= 0", name=op.f("ck_gateway_event_counts_not_negative")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_event")),
-        sa.UniqueConstraint("digest", "hour", name=op.f("uq_gateway_event_digest")),
+        sa.UniqueConstraint("digest", "hour", name=op.f("uq_gateway_event_digest_hour")),
     )
     op.create_index(
         "ix_gateway_event_open", "gateway_event", ["follow_at"], postgresql_where=sa.text("closed_at IS NULL")

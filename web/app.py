@@ -1,0 +1,70 @@
+"""The application behind `jeonggi web`: the gateway's hooks, and whether it is alive. No pages, no documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from web.hooks import HookDoor, told
+from web.rate import Rate
+from web.sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from models.session import Database
+    from runtime.settings import Settings
+
+_log = structlog.get_logger("web")
+
+
+def web_app(settings: Settings, database: Database, *, clock: Callable[[], float]) -> ASGIApp:
+    """Everything that is served; ``clock`` gives seconds that never go back."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    door = HookDoor(
+        database,
+        sources=Sources(allowed=settings.hook_networks, proxies=settings.proxy_networks),
+        rate=Rate(settings.hook_rate, clock),
+    )
+    app.include_router(door.router())
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        """Whether this process serves; of the database it says nothing."""
+        return JSONResponse({"ok": True})
+
+    @app.exception_handler(HTTPException)
+    async def refuse(_request: Request, refusal: HTTPException) -> Response:
+        return told(refusal.status_code, str(refusal.detail))
+
+    return _LastDoor(app)
+
+
+class _LastDoor:
+    """Nobody outside is shown what broke; the log tells its kind."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def sending(message: Any) -> None:  # noqa: ANN401 - ASGI's own
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - the last door
+            _log.error("web.failed", error=type(error).__name__)  # no traceback: it may hold a body
+            if scope["type"] == "http" and not has_begun:
+                await told(500, "something unexpected happened")(scope, receive, send)
