@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
+from billing.refund import ENGINE, Wanted, cancels_of_new_payment, new_refund
 from domain.charge_attempt import ATTEMPT_TABLE, UNDECIDED, AttemptEvent, AttemptState
 from domain.dunning import AskOperator, AwaitCard, GiveUp, ReattemptAt, decide_after_decline
 from domain.evidence import Record, SentCharge, next_look_up
@@ -20,6 +21,7 @@ from domain.outcome import (
     Unknown,
     UnknownReason,
 )
+from domain.refund import RefundState
 from domain.states import advance
 from models.ids import new_id
 from models.queries.installation import event
@@ -55,6 +57,7 @@ class Ending:
         invoices: Mapping[UUID, Row],
         sent: Mapping[UUID, SentCharge],
         known_payments: set[str],
+        channel: str,
     ) -> None:
         self._tx = tx
         self._limits = limits
@@ -62,9 +65,12 @@ class Ending:
         self._invoices = invoices
         self._sent = sent
         self._known_payments = known_payments
+        self._channel = channel
         self.changed_attempts: dict[UUID, Row] = {}
         self.changed_invoices: dict[UUID, Row] = {}
         self.payments: list[Row] = []
+        self.cancellations: list[Row] = []  # of those payments, made before we knew of them
+        self.proposals: list[Row] = []  # refunds of what nobody was waiting for
         self.events: list[Row] = []
         self.debtors: set[UUID] = set()  # subscriptions whose debts may have changed
         self.paid_late: set[UUID] = set()  # invoices that an older attempt paid
@@ -105,9 +111,10 @@ class Ending:
         """Write down money, whatever it belongs to: the first that fits pays the invoice, any other is surplus."""
         self._known_payments.add(record.imp_uid)
         counts = invoice["state"] in _PAYABLE and record.amount == invoice["amount"]
+        payment_id = new_id(self._tx.real)
         self.payments.append(
             {
-                "id": new_id(self._tx.real),
+                "id": payment_id,
                 "invoice_id": invoice["id"],
                 "attempt_id": attempt["id"],
                 "imp_uid": record.imp_uid,
@@ -118,10 +125,12 @@ class Ending:
                 "recorded_at": self._tx.now,
             }
         )
+        self.cancellations += cancels_of_new_payment(self._tx, payment_id, record)
         if not counts:
             self._tell(
                 "payment.surplus", attempt, invoice, is_incident=True, imp_uid=record.imp_uid, amount=record.amount
             )
+            self._propose_refund(payment_id, record, attempt, invoice)
             return
         if invoice["state"] == InvoiceState.PAST_DUE:
             self.debtors.add(invoice["subscription_id"])
@@ -131,6 +140,29 @@ class Ending:
             self._tell(
                 "payment.cancelled_elsewhere", attempt, invoice, is_incident=True, cancelled=record.cancel_amount
             )
+
+    def _propose_refund(self, payment_id: UUID, record: Record, attempt: Row, invoice: Row) -> None:
+        """Put surplus money before an operator: nothing is given back by itself."""
+        if record.cancel_amount >= record.amount:
+            return
+        proposal = new_refund(
+            self._tx,
+            payment_id=payment_id,
+            channel=self._channel,
+            wanted=Wanted(amount=record.amount - record.cancel_amount, is_full=True),
+            reason="surplus: no invoice was waiting for it",
+            asked_by=ENGINE,
+            state=RefundState.PROPOSED,
+        )
+        self.proposals.append(proposal)
+        self._tell(
+            "refund.proposed",
+            attempt,
+            invoice,
+            refund_id=str(proposal["id"]),
+            imp_uid=record.imp_uid,
+            amount=proposal["amount"],
+        )
 
     def _decline(self, outcome: Declined, attempt: Row, invoice: Row) -> None:
         self._end(attempt, AttemptEvent.DECLINED, decline_code=outcome.decline_code, raw_reason=outcome.raw_reason)

@@ -18,6 +18,7 @@ from billing.change_subscription import apply_requested_changes
 from billing.ending import Ending
 from billing.report import Recorded, Report
 from billing.sent_charges import sent_charges
+from billing.watch_channel import watch_channel
 from domain.outcome import Approved, Unknown, UnknownReason
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionEvent, SubscriptionState
@@ -78,10 +79,14 @@ def _record(ports: Ports, reports: Sequence[Report]) -> Recorded:
             invoices={key: dict(row._mapping) for key, row in invoices.items()},  # noqa: SLF001
             sent=sent_charges(tx, [r.attempt_id for r in reports if isinstance(r.outcome, Unknown)], attempts),
             known_payments=set(known),
+            channel=ports.channel.name,
         )
-        counts.update(ending.take(report) for report in reports)
+        states = [ending.take(report) for report in reports]
+        counts.update(states)
         _write(tx, ending, reports)
         _settle_subscriptions(tx, ending, subscriptions)
+        news = [report for report, state in zip(reports, states, strict=True) if state != "stale"]
+        watch_channel(tx, ports, news)
     return Recorded(counts=+counts)
 
 
@@ -101,6 +106,8 @@ def _write(tx: Transaction, ending: Ending, reports: Sequence[Report]) -> None:
         ],
         invoices=[{name: row[name] for name in _INVOICE_COLUMNS} for row in ending.changed_invoices.values()],
         payments=ending.payments,
+        cancellations=ending.cancellations,
+        proposals=ending.proposals,
         evidence=[
             {
                 "attempt_id": report.attempt_id,

@@ -17,6 +17,7 @@ from domain.refund import (
     REJECTABLE,
     RefundEvent,
     RefundState,
+    entries_of,
     refund_mark,
 )
 from domain.states import advance
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.change_subscription import By
+    from domain.evidence import Record
     from models.session import Database, Transaction
 
 #: Who proposes what nobody asked for.
@@ -150,6 +152,25 @@ def new_refund(
         "absent_count": 0,
         "next_at": tx.real if state is RefundState.REQUESTED else None,
     }
+
+
+def cancels_of_new_payment(tx: Transaction, payment_id: UUID, record: Record) -> list[dict[str, Any]]:
+    """What is booked with a payment that was cancelled before it was known: as much as its record's own sum."""
+    left, rows = record.cancel_amount, []
+    for entry in entries_of(record):
+        if entry.amount <= left:
+            left -= entry.amount
+            rows.append(
+                {
+                    "payment_id": payment_id,
+                    "entry": entry.key,
+                    "amount": entry.amount,
+                    "refund_id": None,
+                    "cancelled_at": entry.cancelled_at,
+                    "recorded_at": tx.now,
+                }
+            )
+    return rows
 
 
 def _ask(

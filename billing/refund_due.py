@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import structlog
 
@@ -18,6 +18,7 @@ from billing.look_up import AT_ONCE, ask_each
 from billing.record_refund import RefundReport, record_refund
 from billing.resolve_refunds import picture, resolve_refunds
 from billing.token_in_hand import token_in_hand
+from domain.breaker import BreakerState
 from domain.errors import GatewayTrouble
 from domain.outcome import NotExecutedReason
 from domain.refund import (
@@ -31,6 +32,7 @@ from domain.refund import (
 )
 from domain.states import advance
 from gateway.port import CancelOrder, CancelSaid
+from models.queries import brake
 from models.queries import refund as queries
 from models.session import CommitInDoubt, DatabaseTrouble
 
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
     from models.session import Transaction
 
 _log = structlog.get_logger("billing")
+
+#: From before the claim, which sees every halt that was committed by then, to the last moment that a cancel may start:
+#: so a halt stops the next one within a second. One that is too late was not sent, and its turn comes again.
+STARTS_WITHIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,7 @@ def refund_due(ports: Ports) -> Counter[str]:
     did = resolve_refunds(ports, token)
     claim_until = ports.boottime() + ports.limits.run_seconds
     while ports.boottime() < claim_until:
-        send_before = ports.boottime() + ports.limits.send_window_seconds  # read before the claim: a freeze counts
+        send_before = ports.boottime() + STARTS_WITHIN_SECONDS  # read before the claim: a freeze counts
         claimed = claim_refunds(ports, token)
         if not claimed:
             break
@@ -104,6 +110,8 @@ def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Seq
     claimed: list[Claimed] = []
     try:
         with ports.database.transaction() as tx:
+            if _is_stopped(brake.read_channel(tx, ports.channel.name)):
+                return []
             rows = queries.lock_sendable(tx, channel=ports.channel.name, payment_ids=payment_ids)
             written = [_write(ports, tx, row, token) for row in rows]
             queries.write_refunds(tx, written)
@@ -113,6 +121,11 @@ def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Seq
             _hand_back(ports, each)
         return []
     return claimed
+
+
+def _is_stopped(state: Row[Any]) -> bool:
+    """A halt is somebody's word; an open breaker says that the gateway would not answer anyway."""
+    return state.halted_at is not None or state.breaker_state == BreakerState.OPEN
 
 
 def _write(ports: Ports, tx: Transaction, row: Row[Any], token: AccessToken) -> dict[str, Any]:
@@ -128,7 +141,7 @@ def _write(ports: Ports, tx: Transaction, row: Row[Any], token: AccessToken) -> 
         "token_digest": token.digest,
         "first_sent_at": row.first_sent_at or tx.real,
         "sent_at": tx.real,
-        "send_before": tx.real + timedelta(seconds=limits.send_window_seconds),
+        "send_before": tx.real + timedelta(seconds=STARTS_WITHIN_SECONDS),
         "lease_until": lease_until,
         "next_at": lease_until,
         "unknown_reason": None,

@@ -10,6 +10,7 @@ from domain.charge_attempt import UNDECIDED
 from models.base import listed
 from models.invoice import ChargeAttempt, Evidence, Invoice, Payment, Send
 from models.queries.bulk import insert_rows, update_rows
+from models.refund import PaymentCancellation, Refund
 from models.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def write_recorded(
     sends: Sequence[Mapping[str, Any]],
     invoices: Sequence[Mapping[str, Any]],
     payments: Sequence[Mapping[str, Any]],
+    cancellations: Sequence[Mapping[str, Any]],
+    proposals: Sequence[Mapping[str, Any]],
     evidence: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write what commit 2 makes durable."""
@@ -102,6 +105,8 @@ def write_recorded(
     update_rows(tx, Send, sends, key=("attempt_id", "send_no"))
     update_rows(tx, Invoice, invoices)
     insert_rows(tx, Payment, payments)
+    insert_rows(tx, PaymentCancellation, cancellations)
+    insert_rows(tx, Refund, proposals)
     insert_rows(tx, Evidence, evidence)
 
 

@@ -1,6 +1,6 @@
 """SQL of refunds: what may be asked for, what is sent and asked about, what is booked.
 
-Locks: the payment first, then its refunds, each by id; the channel's row last.
+Locks: the payment first, then its refunds, each by id.
 """
 
 from __future__ import annotations
@@ -185,20 +185,11 @@ def list_sendable(tx: Transaction, *, channel: str, limit: int) -> Mapping[UUID,
 
 
 def lock_sendable(tx: Transaction, *, channel: str, payment_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """The refund of each payment that is due to be sent, locked with its payment and read again under the locks.
-
-    Empty while the channel is halted: its row is held until the claim is committed, so that a halt comes before or
-    after it.
-    """
+    """The refund of each payment that is due to be sent, locked with its payment and read again under the locks."""
     parameters = {"channel": channel, "real": tx.real}
     ids = tx.connection.execute(_LOCK_PAYMENTS, {"ids": list(payment_ids)}).scalars().all()
     tx.connection.execute(_LOCK_REFUNDS, {"ids": list(ids)})
     rows = tx.connection.execute(_CLAIMED, parameters | {"ids": list(ids)}).all()
-    halted = tx.connection.execute(
-        text("SELECT halted_at IS NOT NULL FROM channel_state WHERE name = :channel FOR SHARE"), {"channel": channel}
-    ).scalar_one()
-    if halted:
-        return []
     first: dict[UUID, Row[Any]] = {}
     for row in rows:
         first.setdefault(row.payment_id, row)
