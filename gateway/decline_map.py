@@ -93,19 +93,22 @@ _SEARCHES: Final[tuple[tuple[DeclineCode, Callable[[str], re.Match[str] | None]]
 )
 
 
-def decline_code_of(text: str, rules: DeclineRules = NO_RULES) -> DeclineCode:
+def decline_code_of(text: str, rules: DeclineRules = NO_RULES, *, as_stored: str = "") -> DeclineCode:
     """Our code for a refusal in the gateway's words; never raises."""
-    return read_decline(text, rules).decline_code
+    return read_decline(text, rules, as_stored=as_stored).decline_code
 
 
-def read_decline(text: str, rules: DeclineRules = NO_RULES) -> Reading:
-    """Our code for a refusal in the gateway's words, and what decided it; never raises."""
+def read_decline(text: str, rules: DeclineRules = NO_RULES, *, as_stored: str = "") -> Reading:
+    """Our code for a refusal in the gateway's words, and what decided it; never raises.
+
+    ``as_stored``: the text without anybody's name, as an operator saw it when teaching; empty: the text itself.
+    """
     told = plain(text)
     codes = codes_in(told)
     built_in = _by_table(codes) or _by_keyword(told)
     if not rules.by_text and not rules.by_code:
         return built_in
-    by_text = rules.by_text.get(normalized(text))
+    by_text = rules.by_text.get(normalized(as_stored or text))
     taught = _of_rule(by_text) if by_text is not None else _by_taught_codes(codes, rules)
     if taught is None or taught.rule is None:
         return built_in

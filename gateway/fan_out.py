@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from domain.decline_rules import NO_RULES
 from domain.errors import RuleBroken
 from domain.outcome import NotExecuted, NotExecutedReason, Outcome, Unknown, UnknownReason
 from gateway.port import Answer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from domain.decline_rules import DeclineRules
     from gateway.config import GatewayConfig
     from gateway.line import Line
     from gateway.port import Batch, Charge
@@ -43,8 +45,15 @@ _NO_ANSWER: Final = Unknown(reason=UnknownReason.NO_ANSWER)
 class IamportFanOut:
     """The port's ``FanOut`` on one process's line. ``send``, ``answered`` and ``hand_back`` from any thread."""
 
-    def __init__(self, config: GatewayConfig, line: Line, refuse_token: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        line: Line,
+        refuse_token: Callable[[str], None],
+        rules: DeclineRules = NO_RULES,
+    ) -> None:
         self._config = config
+        self._rules = rules
         self._line = line
         self._refuse_token = refuse_token
         self._process_id = os.getpid()
@@ -220,7 +229,9 @@ class IamportFanOut:
         transport = self._line.charges
         request = transport.post(url, headers, again_body(charge), read_seconds=self._config.read_timeout_seconds)
         reply = await transport.call(request, passage, total_seconds=self._config.total_timeout_seconds)
-        outcome, body = classify_again(charge, reply.status, reply.body, is_test=self._config.is_test)
+        outcome, body = classify_again(
+            charge, reply.status, reply.body, is_test=self._config.is_test, rules=self._rules
+        )
         is_refused = outcome == _UNAUTHORIZED
         if is_refused:
             self._refuse_token(batch.token.digest)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from domain.decline_rules import NO_RULES
 from domain.errors import GatewayUnreadable, RuleBroken
 from domain.evidence import Record, Source
 from gateway.port import Finding
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from domain.decline_rules import DeclineRules
     from gateway.config import GatewayConfig
     from gateway.port import AccessToken
     from gateway.transport import GatewayTransport
@@ -28,8 +30,9 @@ _NAME: Final = "imp_uid"
 class LookUp:
     """Asks one gateway on one transport; every method runs on that transport's loop."""
 
-    def __init__(self, config: GatewayConfig, transport: GatewayTransport) -> None:
+    def __init__(self, config: GatewayConfig, transport: GatewayTransport, rules: DeclineRules = NO_RULES) -> None:
         self._is_test = config.is_test
+        self._rules = rules
         self._questions = Questions(config, transport)
 
     async def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
@@ -109,7 +112,7 @@ class LookUp:
         return {merchant_uid: list(records.values()) for merchant_uid, records in found.items()}
 
     def _read(self, item: Mapping[str, object]) -> Record:
-        record = read_record(item, is_test=self._is_test)
+        record = read_record(item, is_test=self._is_test, rules=self._rules)
         if record is None:
             raise GatewayUnreadable("a payment was listed without an id, a status or a whole amount in won")
         return record

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from domain.decline_rules import DeclineRules
     from domain.evidence import Record, Source
     from domain.outcome import Outcome
 
@@ -213,6 +214,9 @@ class Gateway(Protocol):
             GatewayRefusedCredentials: Key and secret were refused.
             GatewayUnreachable, GatewayUnreadable: No usable answer.
         """
+
+    def learn(self, rules: DeclineRules) -> None:
+        """Read refusals with what operators taught, from the next set of charges, and the next look-up, on."""
 
     def fan_out(self) -> FanOut:
         """A new set of charges in flight, on this process's connections."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from domain.decline_rules import NO_RULES
 from domain.evidence import Cancellation, Record
 from domain.outcome import DeclineCode
 from gateway.decline_map import decline_code_of
@@ -19,6 +20,8 @@ from gateway.mask import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from domain.decline_rules import DeclineRules
 
 #: How an answer that was worked on may come: some stand-ins and gateways answer a POST with 201.
 ANSWERED: Final = frozenset({200, 201})
@@ -90,7 +93,7 @@ def identifier(value: object) -> str | None:
     return None
 
 
-def read_record(found: Mapping[str, object], *, is_test: bool) -> Record | None:
+def read_record(found: Mapping[str, object], *, is_test: bool, rules: DeclineRules = NO_RULES) -> Record | None:
     """One payment record in won, or None if an id, the status or an amount is missing or not to be trusted.
 
     Args:
@@ -111,6 +114,8 @@ def read_record(found: Mapping[str, object], *, is_test: bool) -> Record | None:
     customer = customer_uid if isinstance(customer_uid, str) and customer_uid else None
     told = found.get("fail_reason")
     reason = told if isinstance(told, str) else ""
+    kept = clean_text(reason, secrets=(customer,) if customer else ())
+    is_failed = status == "failed"
     return Record(
         imp_uid=imp_uid,
         merchant_uid=merchant_uid,
@@ -118,8 +123,8 @@ def read_record(found: Mapping[str, object], *, is_test: bool) -> Record | None:
         amount=amount,
         cancel_amount=cancel_amount,
         customer_uid=customer,
-        fail_reason=clean_text(reason, secrets=(customer,) if customer else ()),
-        decline_code=decline_code_of(reason) if status == "failed" else DeclineCode.UNCLASSIFIED,
+        fail_reason=kept,
+        decline_code=decline_code_of(reason, rules, as_stored=kept) if is_failed else DeclineCode.UNCLASSIFIED,
         started_at=instant(found.get("started_at")),
         paid_at=instant(found.get("paid_at")),
         failed_at=instant(found.get("failed_at")),

@@ -31,9 +31,9 @@ from gateway.payment_fields import body_of
 from gateway.records import ANSWERED, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
 
 if TYPE_CHECKING:
-    from domain.decline_rules import DeclineRules
     from collections.abc import Callable, Mapping
 
+    from domain.decline_rules import DeclineRules
     from gateway.port import Charge
     from gateway.records import Envelope
 
@@ -181,7 +181,7 @@ def _judge_failed(wanted: Wanted, payment: Mapping[str, object]) -> Outcome:
     kept = wanted.clean(text)
     if payment.get("merchant_uid") != wanted.merchant_uid:
         return Unknown(reason=UnknownReason.NOT_FINAL, raw_reason=kept)  # somebody else's failure
-    code = decline_code_of(text, wanted.rules)
+    code = decline_code_of(text, wanted.rules, as_stored=kept)
     if is_ambiguous(code):
         return Unknown(reason=UnknownReason.AMBIGUOUS_DECLINE, raw_reason=kept)
     return Declined(decline_code=code, raw_reason=kept, imp_uid=identifier(payment.get("imp_uid")))

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.decline import is_ambiguous
+from domain.decline_rules import NO_RULES
 from domain.errors import GatewayUnreadable, RuleBroken
 from domain.evidence import Record, Source
 from domain.outcome import (
@@ -41,6 +42,7 @@ from tests.fakes.schedules import ScheduleBook, WithSchedules
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from domain.decline_rules import DeclineRules
     from gateway.port import Batch, KnownToken, Schedule
 
 UNUSABLE_CUSTOMER = "등록되지 않은 구매자입니다."
@@ -95,6 +97,7 @@ class FakeGateway(WithSchedules):
     #: Every charge that reached the gateway whole.
     asked: list[Charge] = field(default_factory=list)
     look_ups: list[Source] = field(default_factory=list)
+    rules: DeclineRules = NO_RULES
     _fates: dict[str, deque[_Scripted]] = field(default_factory=dict)
     _lag: dict[str, int] = field(default_factory=dict)
     _deleted_cards: set[str] = field(default_factory=set)
@@ -151,6 +154,9 @@ class FakeGateway(WithSchedules):
                 dies_at_boottime=now + self.token_life_seconds,
             )
         return self._token
+
+    def learn(self, rules: DeclineRules) -> None:
+        self.rules = rules
 
     def fan_out(self) -> FakeFanOut:
         return FakeFanOut(self)
@@ -237,7 +243,7 @@ class FakeGateway(WithSchedules):
             cancel_amount=amount if status == "cancelled" else 0,
             customer_uid=charge.customer_uid,
             fail_reason=text,
-            decline_code=decline_code_of(text) if status == "failed" else DeclineCode.UNCLASSIFIED,
+            decline_code=decline_code_of(text, self.rules) if status == "failed" else DeclineCode.UNCLASSIFIED,
             started_at=now,
             paid_at=now if status in {"paid", "cancelled"} else None,
             failed_at=now if status == "failed" else None,
@@ -268,11 +274,15 @@ class FakeGateway(WithSchedules):
         if self._token is None or self._token.digest != token.digest:
             raise TokenRefused("the gateway refused the token of a look-up: ask for a token again")
 
+    def _read(self, record: Record) -> Record:
+        is_failed = record.status == "failed"
+        return replace(record, decline_code=decline_code_of(record.fail_reason, self.rules)) if is_failed else record
+
     def _finding(self, source: Source, merchant_uid: str, records: Sequence[Record], token: AccessToken) -> Finding:
         left = self._lag.get(merchant_uid, 0)
         if left:
             self._lag[merchant_uid] = left - 1
-        found = [] if left else [each for each in records if each.merchant_uid == merchant_uid]
+        found = [] if left else [self._read(each) for each in records if each.merchant_uid == merchant_uid]
         return Finding(source=source, records=found, token_digest=token.digest)
 
 

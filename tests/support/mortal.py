@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from billing.ports import Ports
+    from domain.decline_rules import DeclineRules
     from domain.evidence import Record
     from gateway.port import AccessToken, Answer, Batch, CancelAnswer, CancelOrder, Finding, KnownToken, Schedule
     from models.session import Transaction
@@ -82,6 +83,9 @@ class MortalGateway:
 
     def access_token(self, known: KnownToken | None) -> AccessToken:
         return self.real.access_token(known)
+
+    def learn(self, rules: DeclineRules) -> None:
+        self.real.learn(rules)
 
     def fan_out(self) -> MortalFanOut:
         return MortalFanOut(self.real.fan_out(), self.life)
