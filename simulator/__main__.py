@@ -11,8 +11,9 @@ from pathlib import Path
 
 import uvloop
 
+from simulator.accounts import BadAccount, parse_account
 from simulator.ledger import read_rows
-from simulator.options import Options, TokenRules, UsedMerchantUid
+from simulator.options import HookMode, HookRules, Options, ScheduleShape, TokenRules, UsedMerchantUid
 from simulator.server import CannotListen, serve
 
 
@@ -33,9 +34,32 @@ def _server_arguments(arguments: Sequence[str]) -> Options:
     parser.add_argument("--latency-ms", type=int, default=0, help="how long a charge takes")
     parser.add_argument("--issue-on-sight", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--sandbox", action=argparse.BooleanOptionalAction, default=True, help="a test channel")
+    parser.add_argument(
+        "--hide-sandbox",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="GET /payments/{imp_uid} tells a test channel's payments only to include_sandbox=true",
+    )
+    parser.add_argument(
+        "--account",
+        action="append",
+        default=[],
+        metavar="KEY:SECRET[:PG.MID[:sandbox|live]]",
+        help="a merchant of his own, or another MID of his; may be given several times",
+    )
+    parser.add_argument("--hook-url", help="where hooks are sent; none without it")
+    parser.add_argument("--hook-form", action="store_true", help="as a form instead of JSON")
+    parser.add_argument("--hook-mode", type=HookMode, choices=list(HookMode), default=HookMode.ON)
+    parser.add_argument("--schedule-list", type=ScheduleShape, choices=list(ScheduleShape), default=ScheduleShape.PAGED)
     chosen = parser.parse_args(arguments)
     if (chosen.imp_key is None) != (chosen.imp_secret is None):
         parser.error("--imp-key and --imp-secret belong together")
+    if chosen.imp_key is not None and chosen.account:
+        parser.error("give --imp-key, or --account as often as needed, not both")
+    try:
+        accounts = tuple(parse_account(words, is_sandbox=chosen.sandbox) for words in chosen.account)
+    except BadAccount as unreadable:
+        parser.error(f"--account: {unreadable}")
     return Options(
         host=chosen.host,
         port=chosen.port,
@@ -52,6 +76,10 @@ def _server_arguments(arguments: Sequence[str]) -> Options:
         latency_ms=chosen.latency_ms,
         is_issuing_on_sight=chosen.issue_on_sight,
         is_sandbox=chosen.sandbox,
+        is_hiding_sandbox=chosen.hide_sandbox,
+        accounts=accounts,
+        hooks=HookRules(url=chosen.hook_url, is_form=chosen.hook_form, mode=chosen.hook_mode),
+        schedule_shape=chosen.schedule_list,
     )
 
 
@@ -62,13 +90,15 @@ def _print_ledger(arguments: Sequence[str]) -> int:
     parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="a JSON list with one record a line; otherwise a summary")
     parser.add_argument("--requests", action="store_true", help="the requests to charge instead of the payments")
+    parser.add_argument("--cancellations", action="store_true", help="what was given back instead of the payments")
     chosen = parser.parse_args(arguments)
     if not chosen.ledger.exists():
         sys.stderr.write(f"there is no ledger at {chosen.ledger}\n")
         return 1
-    rows = read_rows(chosen.ledger, table="request" if chosen.requests else "payment")
+    table = "request" if chosen.requests else "cancellation" if chosen.cancellations else "payment"
+    rows = read_rows(chosen.ledger, table=table)
     if not chosen.json:
-        field = "done" if chosen.requests else "status"
+        field = {"request": "done", "cancellation": "reason", "payment": "status"}[table]
         for name, count in sorted(Counter(row[field] for row in rows).items()):
             sys.stdout.write(f"{name:>16} {count}\n")
         return 0

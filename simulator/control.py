@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
+from simulator.accounts import Account
+from simulator.cancel import give_back, read_cancellation
 from simulator.faults import Place, UnreadableFault, parse_chance, parse_step
 from simulator.ledger import read_rows
-from simulator.options import UsedMerchantUid
+from simulator.options import HookMode, HookRules, ScheduleShape, UsedMerchantUid
+from simulator.schedule_runs import fire
 from simulator.simulation import Simulation
+from simulator.wire import Fields, Refused, Unreadable
 
 LARGEST_BODY = 64 * 2**20
 ROWS_A_WRITE = 500
@@ -31,6 +36,15 @@ def control_app(simulation: Simulation) -> web.Application:
             web.get("/counters", desk.counters),
             web.get("/ledger", desk.payments),
             web.get("/requests", desk.requests),
+            web.get("/cancellations", desk.cancellations),
+            web.get("/cancel-requests", desk.cancel_requests),
+            web.post("/console/cancel", desk.cancel_in_console),
+            web.get("/schedules", desk.schedules),
+            web.post("/schedules/fire", desk.fire_schedules),
+            web.post("/schedules/shape", desk.set_schedule_shape),
+            web.get("/hooks", desk.hooks),
+            web.post("/hooks", desk.set_hooks),
+            web.post("/sandbox", desk.set_sandbox),
             web.post("/faults", desk.order_faults),
             web.delete("/faults", desk.clear_faults),
             web.post("/latency", desk.set_latency),
@@ -48,7 +62,7 @@ def control_app(simulation: Simulation) -> web.Application:
 async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (BadOrder, UnreadableFault) as wrong:
+    except (BadOrder, UnreadableFault, Unreadable) as wrong:
         return web.json_response({"error": str(wrong)}, status=400)
 
 
@@ -69,6 +83,21 @@ def _whole_number(body: Mapping[str, object], name: str, *, default: int | None 
     return value
 
 
+def _truth(body: Mapping[str, object], name: str, *, default: bool | None) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise BadOrder(f"{name!r} is true or false")
+    return value
+
+
+def _of(body: Mapping[str, object]) -> Place:
+    """Return which of the calls that take their time an order is about: charges, unless it says ``"of": "cancel"``."""
+    try:
+        return {"charge": Place.CHARGE, "cancel": Place.CANCEL}[str(body.get("of", "charge"))]
+    except KeyError as unknown:
+        raise BadOrder("'of' is charge or cancel") from unknown
+
+
 class ControlDesk:
     """The handlers of the control port."""
 
@@ -85,26 +114,46 @@ class ControlDesk:
                 "started_at": simulation.started_at,
                 "ledger": str(simulation.ledger.path),
                 "used_merchant_uid": simulation.used_merchant_uid,
-                "latency_ms": simulation.latency_ms,
-                "holding": simulation.is_holding,
+                "latency_ms": simulation.latency_ms[Place.CHARGE],
+                "cancel_latency_ms": simulation.latency_ms[Place.CANCEL],
+                "holding": simulation.gates[Place.CHARGE].is_closed,
+                "holding_cancels": simulation.gates[Place.CANCEL].is_closed,
+                "accounts": [account.name for account in simulation.accounts.all()],
+                "schedule_shape": simulation.schedule_shape,
+                "hiding_sandbox": simulation.is_hiding_sandbox,
             }
         )
 
     async def counters(self, _request: web.Request) -> web.Response:
         """GET /counters."""
-        return web.json_response({**self._simulation.counters.to_json(), "held": self._simulation.held_count})
+        simulation = self._simulation
+        held = {"held": simulation.gates[Place.CHARGE].held_count}
+        held["held_cancels"] = simulation.gates[Place.CANCEL].held_count
+        return web.json_response({**simulation.counters.to_json(), **held, "hooks": simulation.hooks.to_json()})
 
     async def payments(self, request: web.Request) -> web.StreamResponse:
         """GET /ledger[?merchant_uid=][&customer_uid=]: all payments, as a stream."""
         return await self._stream(request, "payment")
 
     async def requests(self, request: web.Request) -> web.StreamResponse:
-        """GET /requests[?merchant_uid=][&customer_uid=]: all /again requests and what became of them, as a stream."""
+        """GET /requests[?merchant_uid=][&customer_uid=]: all requests to charge and what became of them."""
         return await self._stream(request, "request")
+
+    async def cancellations(self, request: web.Request) -> web.StreamResponse:
+        """GET /cancellations[?imp_uid=][&merchant_uid=][&customer_uid=]: all that was given back, as a stream."""
+        return await self._stream(request, "cancellation")
+
+    async def cancel_requests(self, request: web.Request) -> web.StreamResponse:
+        """GET /cancel-requests[?...]: all requests to cancel and what became of them, as a stream."""
+        return await self._stream(request, "cancel_request")
+
+    async def schedules(self, request: web.Request) -> web.StreamResponse:
+        """GET /schedules[?merchant_uid=][&customer_uid=]: all schedules, as a stream."""
+        return await self._stream(request, "schedule")
 
     async def _stream(self, request: web.Request, table: str) -> web.StreamResponse:
         simulation = self._simulation
-        simulation.ledger.settle(simulation.now())
+        simulation.settle()
         response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
         await response.prepare(request)
         async for part in _json_list(simulation, table, request.query):
@@ -121,8 +170,8 @@ class ControlDesk:
         except ValueError as unknown:
             raise BadOrder(f"'on' is one of {', '.join(Place)}") from unknown
         match body:
-            case {"sequence": list(steps), "customer_uid": str(customer_uid)} if place is Place.CHARGE:
-                plan.order_for_card(customer_uid, [parse_step(step) for step in steps])
+            case {"sequence": list(steps), "customer_uid": str(customer_uid)} if place in (Place.CHARGE, Place.CANCEL):
+                plan.order_for_card(place, customer_uid, [parse_step(step) for step in steps])
             case {"sequence": list(steps)}:
                 plan.order_for_place(place, [parse_step(step) for step in steps])
             case {"seed": int(seed), "probabilities": dict(probabilities)}:
@@ -137,17 +186,17 @@ class ControlDesk:
         return web.json_response({"ordered": False})
 
     async def set_latency(self, request: web.Request) -> web.Response:
-        """POST /latency {"ms": n}: how long a charge takes."""
-        self._simulation.latency_ms = _whole_number(await _body(request), "ms")
-        return web.json_response({"latency_ms": self._simulation.latency_ms})
+        """POST /latency {"ms": n[, "of": "cancel"]}: how long a charge or a cancellation takes."""
+        body = await _body(request)
+        ms = self._simulation.latency_ms[_of(body)] = _whole_number(body, "ms")
+        return web.json_response({"latency_ms": ms})
 
     async def hold(self, request: web.Request) -> web.Response:
-        """POST /hold {"on": bool}: whether charges that arrive now wait, their token not yet looked at."""
-        is_on = (await _body(request)).get("on")
-        if not isinstance(is_on, bool):
-            raise BadOrder("'on' is true or false")
-        self._simulation.hold(is_on=is_on)
-        return web.json_response({"holding": is_on, "held": self._simulation.held_count})
+        """POST /hold {"on": bool[, "of": "cancel"]}: whether charges or cancellations that arrive now wait."""
+        body = await _body(request)
+        gate = self._simulation.gates[_of(body)]
+        gate.is_closed = _truth(body, "on", default=None)
+        return web.json_response({"holding": gate.is_closed, "held": gate.held_count})
 
     async def set_used_merchant_uid(self, request: web.Request) -> web.Response:
         """POST /used-merchant-uid {"mode": "strict" | "careless"}."""
@@ -159,8 +208,9 @@ class ControlDesk:
         return web.json_response({"used_merchant_uid": mode})
 
     async def issue_customers(self, request: web.Request) -> web.Response:
-        """POST /customers {"customer_uids": [...]} or {"prefix": "c", "count": n}: issue billing keys in bulk."""
+        """POST /customers {"customer_uids": [...]} or {"prefix": "c", "count": n}[, "account"]: issue keys in bulk."""
         body = await _body(request)
+        account = self._account(body)
         match body:
             case {"customer_uids": list(named)}:
                 uids = [str(uid) for uid in named]
@@ -169,7 +219,7 @@ class ControlDesk:
             case _:
                 raise BadOrder("expected 'customer_uids', or 'prefix' and 'count'")
         for uid in uids:
-            self._simulation.ledger.issue_customer(uid, now=self._simulation.now(), details={})
+            self._simulation.issue_on_sight(account, uid, now=self._simulation.now())
         self._simulation.ledger.commit()
         return web.json_response({"issued": len(uids)})
 
@@ -183,6 +233,90 @@ class ControlDesk:
         """POST /reset: forget payments, cards, requests, faults and counts; tokens stay good."""
         self._simulation.reset()
         return web.json_response({"reset": True})
+
+    # -- cancellations, schedules, hooks
+
+    async def cancel_in_console(self, request: web.Request) -> web.Response:
+        """POST /console/cancel {"imp_uid" | "merchant_uid"[, "amount", "reason", "account"]}: as a person would."""
+        body = await _body(request)
+        wanted = replace(read_cancellation(Fields(values=body, is_form=False)), is_told=True)
+        try:
+            answer = give_back(self._simulation, self._account(body).name, wanted)
+        except Refused as refused:
+            raise BadOrder(str(refused)) from refused
+        self._simulation.ledger.commit()
+        return web.json_response(answer.response)
+
+    async def fire_schedules(self, request: web.Request) -> web.Response:
+        """POST /schedules/fire {} | {"merchant_uid": ...} | {"until": unix seconds}: charge now what waits."""
+        body = await _body(request)
+        simulation = self._simulation
+        value: str | int
+        match body:
+            case {"merchant_uid": str(merchant_uid)}:
+                where, value = "merchant_uid = ?", merchant_uid
+            case {"until": int(until)}:
+                where, value = "schedule_at <= ?", until
+            case {} if not body:
+                where, value = "0 = ?", 0
+            case _:
+                raise BadOrder("expected nothing, 'merchant_uid' or 'until'")
+        rows = simulation.ledger.rows(
+            f"SELECT * FROM schedule WHERE status = 'scheduled' AND {where} ORDER BY schedule_at, seq",  # noqa: S608
+            (value,),
+        )
+        for row in rows:
+            fire(simulation, row)
+        simulation.ledger.commit()
+        return web.json_response({"fired": len(rows)})
+
+    async def set_schedule_shape(self, request: web.Request) -> web.Response:
+        """POST /schedules/shape {"shape": "paged" | "plain"}: how lists of schedules are told."""
+        try:
+            shape = ScheduleShape(str((await _body(request)).get("shape")))
+        except ValueError as unknown:
+            raise BadOrder(f"'shape' is one of {', '.join(ScheduleShape)}") from unknown
+        self._simulation.schedule_shape = shape
+        return web.json_response({"shape": shape})
+
+    async def hooks(self, _request: web.Request) -> web.Response:
+        """GET /hooks: the rules, the counts and the last deliveries."""
+        desk = self._simulation.hooks
+        return web.json_response({"rules": asdict(desk.rules), "counts": desk.to_json(), "sent": list(desk.sent)})
+
+    async def set_hooks(self, request: web.Request) -> web.Response:
+        """POST /hooks {"url", "form", "mode", "delay_ms", "redeliveries", "redelivery_ms"}: what is left out stays."""
+        body = await _body(request)
+        desk = self._simulation.hooks
+        url = body.get("url", desk.rules.url)
+        if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+            raise BadOrder("'url' is an address, or null for none")
+        try:
+            mode = HookMode(str(body.get("mode", desk.rules.mode)))
+        except ValueError as unknown:
+            raise BadOrder(f"'mode' is one of {', '.join(HookMode)}") from unknown
+        rules = desk.rules
+        desk.rules = HookRules(
+            url=url,
+            mode=mode,
+            is_form=_truth(body, "form", default=rules.is_form),
+            delay_ms=_whole_number(body, "delay_ms", default=rules.delay_ms),
+            redeliveries=_whole_number(body, "redeliveries", default=rules.redeliveries),
+            redelivery_ms=_whole_number(body, "redelivery_ms", default=rules.redelivery_ms),
+        )
+        return web.json_response(asdict(desk.rules))
+
+    async def set_sandbox(self, request: web.Request) -> web.Response:
+        """POST /sandbox {"hidden": bool}: whether GET /payments/{imp_uid} hides a test channel's payments."""
+        self._simulation.is_hiding_sandbox = _truth(await _body(request), "hidden", default=None)
+        return web.json_response({"hidden": self._simulation.is_hiding_sandbox})
+
+    def _account(self, body: Mapping[str, object]) -> Account:
+        accounts = self._simulation.accounts
+        account = accounts.named(str(body["account"])) if "account" in body else accounts.all()[0]
+        if account is None:
+            raise BadOrder("'account' is one of GET /health's accounts")
+        return account
 
 
 async def _json_list(simulation: Simulation, table: str, where: Mapping[str, str]) -> AsyncIterator[bytes]:

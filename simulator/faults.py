@@ -16,9 +16,13 @@ Faults are ordered in three ways; the first that has one for a charge wins:
 3. **Chance**: ``POST /faults {"seed": 7, "probabilities": {"drop_answer": 0.05}}``. What a charge draws depends on the
    seed, its merchant_uid and how often that was asked before: the same run again has the same faults in any order.
 
+Cancellations have their faults in the same three ways: ``"on": "cancel"`` in an order, ``.sim.cancel.hang_first.1`` in
+a card's uid. And a card may have *traits*, which are no faults and have no turns: ``.sim.issuer.366`` (who issued it)
+and ``.sim.no_partial_cancel``.
+
 A charge has its turn at a fault once its token and its fields were found good, and once no other call with its
-merchant_uid is under way. In JSON a fault is its name, or ``{name: argument}``. ``drop`` is short for ``drop_answer``.
-All durations are milliseconds. The faults are the members of ``FaultKind``.
+merchant_uid is under way; a cancellation once its token was. In JSON a fault is its name, or ``{name: argument}``.
+``drop`` is short for ``drop_answer``. All durations are milliseconds. The faults are the members of ``FaultKind``.
 """
 
 import random
@@ -28,6 +32,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAGIC = ".sim."
+_CANCELS = "cancel."
+_ISSUER = "issuer."
+_WHOLE_CANCEL_ONLY = "no_partial_cancel"
 
 # Texts as the card companies and KG Inicis word them (PortOne V1 documentation, KG Inicis error codes, credit card).
 DECLINES: Mapping[str, str] = {
@@ -68,6 +75,7 @@ class FaultKind(StrEnum):
     LATE_APPROVAL = "late_approval"  # failed, turns paid; argument: after how long
     READY_PAID = "ready_paid"  # ready, turns paid; argument: after how long
     READY_FAILED = "ready_failed"  # ready, turns failed; argument: after how long
+    SANDBOX = "sandbox"  # paid, but marked as a test channel's
     # The payment is charged; its answer does not arrive as it should.
     DROP_ANSWER = "drop_answer"  # the connection is reset
     HANG = "hang"  # no answer until the caller leaves
@@ -126,6 +134,8 @@ class Place(StrEnum):
 
     CHARGE = "charge"
     CANCEL = "cancel"
+    SCHEDULE = "schedule"
+    CARD = "card"
     LOOKUP = "lookup"
     TOKEN = "token"  # noqa: S105 - the name of a place, not a secret
 
@@ -141,10 +151,18 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
-    """A fault for the next ``count`` charges; None is for ever."""
+    """A fault for the next ``count`` charges or cancellations; None is for ever."""
 
     fault: Fault
     count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What is peculiar to a card: its issuer's code, and whether its payments can only be cancelled whole."""
+
+    issuer: str | None = None
+    is_whole_cancel_only: bool = False
 
 
 def parse_fault(name: str, argument: object = None) -> Fault:
@@ -184,13 +202,32 @@ def parse_step(step: object) -> Fault | None:
             raise UnreadableFault('a step is "ok", a name, or one {name: argument}')
 
 
-def parse_magic(customer_uid: str) -> tuple[Directive, ...]:
-    """Read the directives at the end of a customer_uid; none for an ordinary one.
+def parse_magic(customer_uid: str, *, place: Place = Place.CHARGE) -> tuple[Directive, ...]:
+    """Read the directives at the end of a customer_uid for one sort of call; none for an ordinary one.
 
     Raises:
-        UnreadableFault: A directive is not in the grammar.
+        UnreadableFault: A directive, of whatever sort, is not in the grammar.
     """
-    return tuple(_parse_directive(words) for words in customer_uid.split(MAGIC)[1:])
+    directives: dict[Place, list[Directive]] = {Place.CHARGE: [], Place.CANCEL: []}
+    for words in customer_uid.split(MAGIC)[1:]:
+        if words.startswith(_CANCELS):
+            directive = _parse_directive(words.removeprefix(_CANCELS))
+            _require_possible(Place.CANCEL, [directive.fault])
+            directives[Place.CANCEL].append(directive)
+        elif not _is_trait(words):
+            directives[Place.CHARGE].append(_parse_directive(words))
+    return tuple(directives[place])
+
+
+def parse_traits(customer_uid: str) -> Traits:
+    """Read what a customer_uid says about its card."""
+    words = customer_uid.split(MAGIC)[1:]
+    issuers = [word.removeprefix(_ISSUER) for word in words if word.startswith(_ISSUER)]
+    return Traits(issuer=issuers[-1] if issuers else None, is_whole_cancel_only=_WHOLE_CANCEL_ONLY in words)
+
+
+def _is_trait(words: str) -> bool:
+    return words == _WHOLE_CANCEL_ONLY or (words.startswith(_ISSUER) and words.removeprefix(_ISSUER).isdigit())
 
 
 def _parse_directive(words: str) -> Directive:
@@ -267,13 +304,14 @@ class FaultPlan:
     """What was ordered so far, and the turn of the next call."""
 
     def __init__(self) -> None:
-        self._by_card: dict[str, deque[Fault | None]] = {}
+        self._by_card: dict[tuple[Place, str], deque[Fault | None]] = {}
         self._by_place: dict[Place, deque[Fault | None]] = {}
         self._chance: dict[Place, Chance] = {}
 
-    def order_for_card(self, customer_uid: str, steps: list[Fault | None]) -> None:
-        """Let the next charges of one card go as the steps say, in the place of what was ordered before."""
-        self._by_card[customer_uid] = deque(steps)
+    def order_for_card(self, place: Place, customer_uid: str, steps: list[Fault | None]) -> None:
+        """Let the next calls about one card go as the steps say, in the place of what was ordered before."""
+        _require_possible(place, [step for step in steps if step is not None])
+        self._by_card[place, customer_uid] = deque(steps)
 
     def order_for_place(self, place: Place, steps: list[Fault | None]) -> None:
         """Let the next calls of one sort go as the steps say, whatever card they are about."""
@@ -291,25 +329,27 @@ class FaultPlan:
         self._by_place.clear()
         self._chance.clear()
 
-    def for_charge(
+    def for_card(
         self,
+        place: Place,
         *,
         customer_uid: str,
         merchant_uid: str,
         turns_of_card: Callable[[], int],
         turns_of_order: Callable[[], int],
     ) -> Fault | None:
-        """Return what happens to this charge; the counts are asked for only where they matter."""
-        for queue in (self._by_card.get(customer_uid), self._by_place.get(Place.CHARGE)):
+        """Return what happens to this charge or cancellation; the counts are asked for only where they matter."""
+        for queue in (self._by_card.get((place, customer_uid)), self._by_place.get(place)):
             if queue:
                 return queue.popleft()
-        if MAGIC in customer_uid:
-            return choose(parse_magic(customer_uid), turns_before=turns_of_card())
-        chance = self._chance.get(Place.CHARGE)
+        directives = parse_magic(customer_uid, place=place) if MAGIC in customer_uid else ()
+        if directives:
+            return choose(directives, turns_before=turns_of_card())
+        chance = self._chance.get(place)
         return None if chance is None else chance.draw(key=merchant_uid, asked_before=turns_of_order())
 
     def for_call(self, place: Place, *, endpoint: str, nth: int) -> Fault | None:
-        """Return what happens to a call that is no charge; ``nth`` counts the calls of its endpoint."""
+        """Return what happens to a call that is about no card; ``nth`` counts the calls of its endpoint."""
         queue = self._by_place.get(place)
         if queue:
             return queue.popleft()

@@ -9,21 +9,20 @@ import asyncio
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from simulator.schema import INSERT_PAYMENT, PAYMENT_COLUMNS, REQUEST_COLUMNS, SCHEMA
-
-# Card companies by the financial clearing institute's code (PortOne V1 documentation, card codes).
-_ISSUERS = (("361", "BC카드"), ("365", "삼성카드"), ("366", "신한카드"), ("367", "현대카드"), ("381", "KB국민카드"))
+from simulator.accounts import Mid
+from simulator.cards import Card
+from simulator.schema import INSERT_PAYMENT, SHOWN, bring_up_to_date
 
 
 class Done(StrEnum):
-    """What became of one /again request."""
+    """What became of one request to charge or to cancel."""
 
     RECEIVED = "received"
     HELD = "held"
@@ -33,15 +32,32 @@ class Done(StrEnum):
     UNKNOWN_CUSTOMER = "unknown_customer"
     DUPLICATE = "duplicate"
     NOT_CHARGED = "not_charged"  # a fault came before the charge
+    STORED = "stored"  # a card was stored, nothing was to be charged
     CHARGED = "charged"
     DECLINED = "declined"
     READY = "ready"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"  # a cancellation that must not be
+    NOT_DONE = "not_done"  # a fault came before the cancellation
+
+
+class Via(StrEnum):
+    """Which way a charge came."""
+
+    AGAIN = "again"
+    ONETIME = "onetime"
+    SCHEDULE = "schedule"
+    SCHEDULE_AGAIN = "schedule_again"
+    CHECKING = "checking"  # of a card that is to be scheduled; cancelled at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
     """A record to be written; instants are unix seconds, money is won."""
 
+    account: str
+    mid: Mid
+    via: Via
     merchant_uid: str
     customer_uid: str
     amount: int
@@ -58,6 +74,14 @@ class NewPayment:
     turns_to: str | None = None
 
 
+_FILTERS = ("merchant_uid", "customer_uid", "imp_uid")
+
+
+def mid_of(row: sqlite3.Row) -> Mid:
+    """Return the MID of a payment, a card or a schedule."""
+    return Mid(pg_provider=row["pg_provider"], pg_id=row["pg_id"], is_sandbox=bool(row["sandbox"]))
+
+
 def open_database(path: Path, *, is_read_only: bool = False) -> sqlite3.Connection:
     """Open the ledger's file; a reader never waits for the writer nor stops it."""
     uri = f"{path.resolve().as_uri()}?mode={'ro' if is_read_only else 'rwc'}"
@@ -68,15 +92,15 @@ def open_database(path: Path, *, is_read_only: bool = False) -> sqlite3.Connecti
 
 
 def read_rows(path: Path, *, table: str, where: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the ledger's ``payment`` or ``request`` rows in the order of their writing, from one snapshot."""
-    columns, order = (PAYMENT_COLUMNS, "seq") if table == "payment" else (REQUEST_COLUMNS, "id")
-    wanted = {name: value for name, value in (where or {}).items() if name in ("merchant_uid", "customer_uid")}
+    """Yield what is shown of one table in the order of its writing, from one snapshot."""
+    wanted = {name: value for name, value in (where or {}).items() if name in _FILTERS}
     condition = " AND ".join(["1 = 1", *(f"{name} = :{name}" for name in wanted)])
     db = open_database(path, is_read_only=True)
     try:
-        sql = f"SELECT {columns} FROM {table} WHERE {condition} ORDER BY {order}"  # noqa: S608 - constants of this file
+        shown = f"SELECT {SHOWN[table]}, rowid AS written FROM {table}"  # noqa: S608 - constants
+        sql = f"SELECT * FROM ({shown}) WHERE {condition} ORDER BY written"  # noqa: S608 - constants
         for row in db.execute(sql, wanted):
-            yield dict(row)
+            yield {name: row[name] for name in row.keys() if name != "written"}  # noqa: SIM118 - a Row is no dict
     finally:
         db.close()
 
@@ -90,7 +114,9 @@ class Ledger:
         self._db = open_database(path)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
+        bring_up_to_date(self._db)
+        #: Payments that turned paid or failed by themselves and were not announced yet.
+        self.turned: list[str] = []
         self._is_open = False
         self._waiting: list[asyncio.Future[None]] = []
         self._next_turn: float | None = self.scalar("SELECT min(turns_at) FROM payment")
@@ -102,7 +128,8 @@ class Ledger:
 
     # -- commits
 
-    def _write(self, sql: str, values: Mapping[str, object] | Sequence[object] = ()) -> sqlite3.Cursor:
+    def write(self, sql: str, values: Mapping[str, object] | Sequence[object] = ()) -> sqlite3.Cursor:
+        """Change something; it is committed with all else of this turn of the loop."""
         if not self._is_open:
             self._db.execute("BEGIN IMMEDIATE")
             self._is_open = True
@@ -149,13 +176,14 @@ class Ledger:
     def let_turn(self, now: float) -> None:
         """Let the records turn paid or failed whose time has come."""
         if self._next_turn is not None and self._next_turn <= now:
-            self._write(
+            turned = self.write(
                 "UPDATE payment SET status = turns_to, status_at = turns_at, updated_at = turns_at,"
                 " paid_at = CASE turns_to WHEN 'paid' THEN turns_at ELSE paid_at END,"
                 " failed_at = CASE turns_to WHEN 'failed' THEN turns_at ELSE failed_at END,"
-                " turns_at = NULL, turns_to = NULL WHERE turns_at <= ?",
+                " turns_at = NULL, turns_to = NULL WHERE turns_at <= ? RETURNING imp_uid",
                 (now,),
             )
+            self.turned.extend(row["imp_uid"] for row in turned.fetchall())
             self._next_turn = self.scalar("SELECT min(turns_at) FROM payment")
 
     def settle(self, now: float) -> None:
@@ -174,12 +202,13 @@ class Ledger:
         merchant_uid: str | None,
         customer_uid: str | None,
         amount: int | None,
+        via: Via = Via.AGAIN,
     ) -> int:
         """Write down that a charge was asked for; return the request's id."""
-        cursor = self._write(
-            "INSERT INTO request (received_at, token_digest, merchant_uid, customer_uid, amount, done)"
-            " VALUES (?, ?, ?, ?, ?, 'received')",
-            (received_at, token_digest, merchant_uid, customer_uid, amount),
+        cursor = self.write(
+            "INSERT INTO request (received_at, token_digest, merchant_uid, customer_uid, amount, via, done)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'received')",
+            (received_at, token_digest, merchant_uid, customer_uid, amount, via),
         )
         return int(cursor.lastrowid or 0)
 
@@ -187,14 +216,14 @@ class Ledger:
         self, request_id: int, done: Done, *, now: float, fault: str | None = None, imp_uid: str | None = None
     ) -> None:
         """Write down what became of a request."""
-        self._write(
+        self.write(
             "UPDATE request SET done = ?, decided_at = ?, fault = coalesce(?, fault), imp_uid = ? WHERE id = ?",
             (done, None if done is Done.HELD else now, fault, imp_uid, request_id),
         )
 
     def take_turn(self, request_id: int, fault: str | None) -> None:
         """Write down that a request had its turn at the faults."""
-        self._write("UPDATE request SET had_turn = 1, fault = ? WHERE id = ?", (fault, request_id))
+        self.write("UPDATE request SET had_turn = 1, fault = ? WHERE id = ?", (fault, request_id))
 
     def turns(self, column: str, value: str) -> int:
         """Count the requests of a ``customer_uid`` or ``merchant_uid`` that had their turn."""
@@ -203,11 +232,10 @@ class Ledger:
 
     # -- payments
 
-    def has_payment(self, merchant_uid: str, statuses: Iterable[str]) -> bool:
-        """Whether a record with this merchant_uid has one of the statuses."""
-        wanted = tuple(statuses)
-        rows = self.rows("SELECT status FROM payment WHERE merchant_uid = ?", (merchant_uid,))
-        return any(row["status"] in wanted for row in rows)
+    def statuses(self, account: str, merchant_uid: str) -> set[str]:
+        """Return the statuses of an account's records with this merchant_uid."""
+        sql = "SELECT status FROM payment WHERE merchant_uid = ? AND account = ?"
+        return {row["status"] for row in self.rows(sql, (merchant_uid, account))}
 
     def payment(self, imp_uid: str) -> sqlite3.Row | None:
         """Find one payment."""
@@ -222,8 +250,13 @@ class Ledger:
         stamp = datetime.fromtimestamp(new.now, UTC).strftime("%Y%m%d%H%M%S")
         values: dict[str, object] = {
             "imp_uid": imp_uid,
+            "account": new.account,
             "merchant_uid": new.merchant_uid,
             "customer_uid": new.customer_uid,
+            "via": new.via,
+            "pg_provider": new.mid.pg_provider,
+            "pg_id": new.mid.pg_id,
+            "sandbox": new.mid.is_sandbox,
             "amount": new.amount,
             "status": new.status,
             "started_at": new.started_at,
@@ -235,14 +268,14 @@ class Ledger:
             "turns_at": new.turns_at,
             "turns_to": new.turns_to,
             "fail_reason": new.fail_reason,
-            "pg_tid": f"INIBillCARDINIBillTst{stamp}{imp_uid[-6:]}",
+            "pg_tid": f"INIBillCARD{new.mid.pg_id[:20]}{stamp}{imp_uid[-6:]}",
             "apply_num": imp_uid[-8:],
             "fault": new.fault,
             "token_digest": new.token_digest,
             "request_id": new.request_id,
             "details": json.dumps(new.details, ensure_ascii=False),
         }
-        self._write(INSERT_PAYMENT, values)
+        self.write(INSERT_PAYMENT, values)
         if new.turns_at is not None:
             self._next_turn = min(new.turns_at, self._next_turn or new.turns_at)
         return imp_uid
@@ -251,51 +284,44 @@ class Ledger:
         """Return a payment's cancellations, oldest first."""
         return self.rows("SELECT * FROM cancellation WHERE imp_uid = ? ORDER BY rowid", (imp_uid,))
 
-    def cancel_payment(self, imp_uid: str, *, amount: int, reason: str, now: float) -> None:
-        """Give back ``amount`` won of a payment; the caller made sure that so much is left."""
-        self._write(
-            "INSERT INTO cancellation (cancellation_id, imp_uid, amount, reason, cancelled_at) VALUES (?, ?, ?, ?, ?)",
-            (f"cancellation_{secrets.token_hex(12)}", imp_uid, amount, reason, now),
-        )
-        self._write(
-            "UPDATE payment SET status = 'cancelled', cancel_amount = cancel_amount + :amount,"
-            " cancelled_at = :now, status_at = :now, updated_at = :now WHERE imp_uid = :imp_uid",
-            {"amount": amount, "now": now, "imp_uid": imp_uid},
-        )
-
     # -- customers
 
-    def customer(self, customer_uid: str) -> sqlite3.Row | None:
+    def customer(self, account: str, customer_uid: str) -> sqlite3.Row | None:
         """Find a card, deleted ones included."""
-        rows = self.rows("SELECT * FROM customer WHERE customer_uid = ?", (customer_uid,))
+        sql = "SELECT * FROM customer WHERE account = ? AND customer_uid = ?"
+        rows = self.rows(sql, (account, customer_uid))
         return rows[0] if rows else None
 
     def issue_customer(
-        self, customer_uid: str, *, now: float, details: Mapping[str, object], card_number: str | None = None
+        self, account: str, customer_uid: str, *, mid: Mid, card: Card, now: float, details: Mapping[str, object]
     ) -> None:
-        """Issue a billing key, in the place of the card that had the uid; only a masked number is kept."""
-        mark = sum(customer_uid.encode())
-        code, name = _ISSUERS[mark % len(_ISSUERS)]
-        number = card_number or f"{400000 + mark % 99999:06d}00{mark % 10000:04d}0000"
-        masked = f"{number[:6]}{'*' * (len(number) - 10)}{number[-4:]}"
-        self._write(
-            "INSERT INTO customer VALUES (:uid, :code, :name, :number, :now, :now, NULL, :details)"
-            " ON CONFLICT (customer_uid) DO UPDATE SET card_number = :number, updated_at = :now, details = :details,"
+        """Issue a billing key, in the place of the card that had the uid."""
+        self.write(
+            "INSERT INTO customer (account, customer_uid, pg_provider, pg_id, sandbox, card_code, card_name,"
+            " card_number, inserted_at, updated_at, details) VALUES (:account, :uid, :pg_provider, :pg_id, :sandbox,"
+            " :code, :name, :number, :now, :now, :details) ON CONFLICT (account, customer_uid) DO UPDATE SET"
+            " pg_provider = :pg_provider, pg_id = :pg_id, sandbox = :sandbox, card_code = :code, card_name = :name,"
+            " card_number = :number, updated_at = :now, details = :details,"
             " inserted_at = CASE WHEN deleted_at IS NULL THEN inserted_at ELSE :now END, deleted_at = NULL",
             {
+                "account": account,
                 "uid": customer_uid,
-                "code": code,
-                "name": name,
-                "number": masked,
+                "pg_provider": mid.pg_provider,
+                "pg_id": mid.pg_id,
+                "sandbox": mid.is_sandbox,
+                "code": card.card_code,
+                "name": card.card_name,
+                "number": card.card_number,
                 "now": now,
                 "details": json.dumps(details, ensure_ascii=False),
             },
         )
 
-    def delete_customer(self, customer_uid: str, *, now: float) -> None:
+    def delete_customer(self, account: str, customer_uid: str, *, now: float) -> None:
         """Revoke a billing key; its payments stay."""
-        self._write(
-            "UPDATE customer SET deleted_at = ?, updated_at = ? WHERE customer_uid = ?", (now, now, customer_uid)
+        self.write(
+            "UPDATE customer SET deleted_at = ?, updated_at = ? WHERE account = ? AND customer_uid = ?",
+            (now, now, account, customer_uid),
         )
 
     # -- tokens, and starting over
@@ -306,15 +332,16 @@ class Ledger:
 
     def store_token(self, *, imp_key: str, access_token: str, expires_at: float) -> None:
         """Keep a key's one token, in the place of the one before."""
-        self._write("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", (imp_key, access_token, expires_at))
+        self.write("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", (imp_key, access_token, expires_at))
 
     def forget_tokens(self) -> None:
         """Drop every token kept."""
-        self._write("DELETE FROM token")
+        self.write("DELETE FROM token")
 
     def clear(self) -> None:
-        """Forget payments, cards and requests; tokens stay."""
-        for table in ("cancellation", "payment", "customer", "request"):
-            self._write(f"DELETE FROM {table}")  # noqa: S608 - constants
+        """Forget all that happened; tokens stay."""
+        for table in (*SHOWN, "customer", "prepared"):
+            self.write(f"DELETE FROM {table}")  # noqa: S608 - constants
         self._next_turn = None
+        self.turned.clear()
         self.commit()

@@ -6,10 +6,10 @@ Source: PortOne V1 documentation, REST API, payments and subscribe: paths, pagin
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from simulator.call import LARGEST_PAGE_SIZE, PAGE_SIZE, BadQuery, Call, last_page, number_in_query, paged
 from simulator.simulation import Simulation
-from simulator.wire import BAD_STATUS, NOT_FOUND_PAYMENT, Answer, Fields, refusal, success
+from simulator.wire import BAD_STATUS, NOT_FOUND_PAYMENT, Answer, refusal, success
 
 STATUSES = ("ready", "paid", "cancelled", "failed")
 SORT_ORDERS = {
@@ -20,43 +20,8 @@ SORT_ORDERS = {
     "-updated": "updated_at DESC, seq DESC",
     "updated": "updated_at, seq",
 }
-PAGE_SIZE = 20
-LARGEST_PAGE_SIZE = 1000
 LONGEST_WINDOW_SECONDS = 90 * 86_400
 MOST_IDS = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call as its handler sees it; ``lists`` are query fields that may come several times."""
-
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    lists: Mapping[str, tuple[str, ...]]
-    fields: Fields
-    now: float
-
-
-class BadQuery(ValueError):
-    """A query parameter is not what the documentation asks for; answered with HTTP 400."""
-
-
-def number_in_query(call: Call, name: str, default: int, *, lowest: int = 1, highest: int = 10**12) -> int:
-    """Return a whole number of the query.
-
-    Raises:
-        BadQuery: It is none, or out of bounds.
-    """
-    text = call.query.get(name, "")
-    if not text:
-        return default
-    try:
-        value = int(text)
-    except ValueError as not_a_number:
-        raise BadQuery(f"{name} 파라메터는 숫자여야 합니다.") from not_a_number
-    if not lowest <= value <= highest:
-        raise BadQuery(f"{name} 파라메터가 범위를 벗어났습니다.")
-    return value
 
 
 def _order_in_query(call: Call) -> str:
@@ -75,7 +40,7 @@ def _select(
 ) -> list[sqlite3.Row]:
     # The pieces put together here are constants of this file; what callers sent is bound.
     sql = (
-        f"SELECT * FROM payment WHERE {where} AND visible_at <= :now"  # noqa: S608
+        f"SELECT * FROM payment WHERE {where} AND account = :account AND visible_at <= :now"  # noqa: S608
         f" ORDER BY {order} LIMIT :limit OFFSET :offset"
     )
     return simulation.ledger.rows(sql, {**values, "limit": limit, "offset": offset})
@@ -85,25 +50,20 @@ def _page(
     simulation: Simulation, where: str, values: Mapping[str, object], *, order: str, page: int, limit: int
 ) -> tuple[int, dict[str, object]]:
     """Return the number of the last page and one page."""
-    total = simulation.ledger.scalar(f"SELECT count(*) FROM payment WHERE {where} AND visible_at <= :now", values)  # noqa: S608
-    last = max(1, -(-total // limit))
+    sql = f"SELECT count(*) FROM payment WHERE {where} AND account = :account AND visible_at <= :now"  # noqa: S608
+    total = simulation.ledger.scalar(sql, values)
     rows = _select(simulation, where, values, order=order, limit=limit, offset=(page - 1) * limit)
-    listed = {
-        "total": total,
-        "previous": page - 1 if page > 1 else 0,
-        "next": page + 1 if page < last else 0,
-        "list": simulation.annotated_all(rows),
-    }
-    return last, listed
+    return last_page(total, limit), paged(simulation.annotated_all(rows), total=total, page=page, limit=limit)
 
 
 def one_payment(simulation: Simulation, call: Call) -> Answer:
     """GET /payments/{imp_uid}: since 2026-01-26 payments of test channels are hidden unless asked for."""
-    if simulation.options.is_sandbox and call.query.get("include_sandbox", "").lower() not in ("true", "1"):
-        return _missing()
-    values = {"imp_uid": call.path["imp_uid"], "now": call.now}
+    values = {"imp_uid": call.path["imp_uid"], "account": call.account.name, "now": call.now}
     rows = _select(simulation, "imp_uid = :imp_uid", values, order="seq", limit=1)
-    return success(simulation.annotated(rows[0])) if rows else _missing()
+    is_asked_for = call.query.get("include_sandbox", "").lower() in ("true", "1")
+    if not rows or (rows[0]["sandbox"] and simulation.is_hiding_sandbox and not is_asked_for):
+        return _missing()
+    return success(simulation.annotated(rows[0]))
 
 
 def several_payments(simulation: Simulation, call: Call) -> Answer:
@@ -115,9 +75,8 @@ def several_payments(simulation: Simulation, call: Call) -> Answer:
     found: dict[str, sqlite3.Row] = {}
     missing = 0
     for column, uid in wanted:
-        rows = _select(
-            simulation, f"{column} = :uid", {"uid": uid, "now": call.now}, order=SORT_ORDERS["-started"], limit=1
-        )
+        values = {"uid": uid, "account": call.account.name, "now": call.now}
+        rows = _select(simulation, f"{column} = :uid", values, order=SORT_ORDERS["-started"], limit=1)
         missing += not rows
         found.update({row["imp_uid"]: row for row in rows})
     if not found:
@@ -129,7 +88,8 @@ def _of_order(call: Call) -> tuple[str, dict[str, object]]:
     status = call.path.get("payment_status", "all")
     if status not in (*STATUSES, "all"):
         raise BadQuery(BAD_STATUS)
-    values: dict[str, object] = {"merchant_uid": call.path["merchant_uid"], "status": status, "now": call.now}
+    values: dict[str, object] = {"merchant_uid": call.path["merchant_uid"], "status": status}
+    values |= {"account": call.account.name, "now": call.now}
     return "merchant_uid = :merchant_uid" + ("" if status == "all" else " AND status = :status"), values
 
 
@@ -146,7 +106,7 @@ def find_all(simulation: Simulation, call: Call) -> Answer:
     page = number_in_query(call, "page", 1)
     limit = number_in_query(call, "limit", PAGE_SIZE, highest=LARGEST_PAGE_SIZE)
     if "AND status" in where:
-        where = f"seq = (SELECT max(seq) FROM payment WHERE {where} AND visible_at <= :now)"  # noqa: S608 - constants
+        where = f"seq = (SELECT max(seq) FROM payment WHERE {where} AND account = :account AND visible_at <= :now)"  # noqa: S608 - constants
     last, listed = _page(simulation, where, values, order=_order_in_query(call), page=page, limit=limit)
     if not listed["total"]:
         return _missing()
@@ -171,7 +131,7 @@ def by_status(simulation: Simulation, call: Call) -> Answer:
     if not 0 <= until - since <= LONGEST_WINDOW_SECONDS:
         raise BadQuery("조회기간은 최대 90일까지 가능합니다.")
     where = "status_at >= :since AND status_at < :until + 1" + ("" if status == "all" else " AND status = :status")
-    values = {"since": since, "until": until, "status": status, "now": call.now}
+    values = {"since": since, "until": until, "status": status, "account": call.account.name, "now": call.now}
     last, listed = _page(simulation, where, values, order=_order_in_query(call), page=page, limit=limit)
     if page > last:
         raise BadQuery("존재하지 않는 페이지입니다.")
@@ -181,9 +141,9 @@ def by_status(simulation: Simulation, call: Call) -> Answer:
 def of_customer(simulation: Simulation, call: Call) -> Answer:
     """GET /subscribe/customers/{customer_uid}/payments: 404 for a card that is unknown or deleted."""
     customer_uid = call.path["customer_uid"]
-    if simulation.customer(customer_uid, now=call.now) is None:
+    if simulation.customer(call.account, customer_uid, now=call.now) is None:
         return missing_customer(customer_uid)
-    values = {"customer_uid": customer_uid, "now": call.now}
+    values = {"customer_uid": customer_uid, "account": call.account.name, "now": call.now}
     page = number_in_query(call, "page", 1)
     _, listed = _page(
         simulation, "customer_uid = :customer_uid", values, order=SORT_ORDERS["-started"], page=page, limit=PAGE_SIZE

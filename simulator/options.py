@@ -4,12 +4,48 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from simulator.accounts import GivenAccount
+
 
 class UsedMerchantUid(StrEnum):
     """What happens to a charge whose merchant_uid is already paid or still being charged."""
 
     STRICT = "strict"
     CARELESS = "careless"
+
+
+class HookMode(StrEnum):
+    """What becomes of the hooks that are to be sent."""
+
+    ON = "on"
+    OFF = "off"  # none is sent
+    LATE = "late"  # each waits
+    DOUBLED = "doubled"  # each is sent twice
+    REORDERED = "reordered"  # a handful is kept back and sent in the wrong order
+    FORGED = "forged"  # each, and each failed charge, is joined by one that lies
+
+
+class ScheduleShape(StrEnum):
+    """How a list of schedules is told: the swagger file says a plain list, the official Java client reads pages."""
+
+    PAGED = "paged"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRules:
+    """Where hooks go and how; a charge's own ``notice_url`` goes before ``url``.
+
+    Source: PortOne V1 documentation, webhook: POST, JSON or form by a setting of the console; sent once, unless
+    redelivery was asked for: up to five times a minute apart after a network error or a 5xx.
+    """
+
+    url: str | None = None
+    is_form: bool = False
+    mode: HookMode = HookMode.ON
+    delay_ms: int = 1000
+    redeliveries: int = 0
+    redelivery_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +65,8 @@ class TokenRules:
 class Options:
     """Everything that the command line can choose for the server.
 
-    Without ``imp_key`` any pair of non-empty credentials is good. ``sandbox`` payments are hidden from
-    ``GET /payments/{imp_uid}`` unless asked for with ``include_sandbox=true``.
+    Without ``imp_key`` and ``accounts`` any pair of non-empty credentials is good. With ``is_hiding_sandbox`` payments
+    of a test channel are not shown by ``GET /payments/{imp_uid}`` unless asked for with ``include_sandbox=true``.
     """
 
     host: str
@@ -44,3 +80,7 @@ class Options:
     latency_ms: int = 0
     is_issuing_on_sight: bool = True
     is_sandbox: bool = True
+    is_hiding_sandbox: bool = True
+    accounts: tuple[GivenAccount, ...] = ()
+    hooks: HookRules = HookRules()
+    schedule_shape: ScheduleShape = ScheduleShape.PAGED

@@ -11,6 +11,7 @@ from aiohttp import web
 from simulator.app import public_app
 from simulator.control import control_app
 from simulator.options import Options
+from simulator.schedule_runs import fire_due
 from simulator.simulation import Simulation
 
 SHUTDOWN_SECONDS = 5.0
@@ -39,11 +40,13 @@ async def serve(options: Options) -> None:
         _say({"event": "listening", "port": port, "control_port": control_port, "pid": os.getpid()})
         while not simulation.closing.is_set():
             await simulation.pause(TURN_SECONDS)
-            simulation.ledger.settle(simulation.now())
+            fire_due(simulation)
+            simulation.settle()
     finally:
         simulation.closing.set()
         for runner in runners:
             await runner.cleanup()
+        await simulation.hooks.close()
         simulation.ledger.close()
 
 

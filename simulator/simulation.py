@@ -6,7 +6,11 @@ import time
 import uuid
 from collections import Counter
 
-from simulator.faults import Fault, FaultPlan, is_never_issued
+from simulator.accounts import Account, AccountBook
+from simulator.cards import card_on_sight
+from simulator.faults import Fault, FaultPlan, Place, is_never_issued
+from simulator.gates import Gate, pause
+from simulator.hooks import HookDesk
 from simulator.ledger import Ledger
 from simulator.options import Options
 from simulator.tokens import TokenDesk
@@ -67,60 +71,53 @@ class Simulation:
         self.tokens = TokenDesk(options.tokens, self.ledger)
         self.faults = FaultPlan()
         self.counters = Counters()
-        self.latency_ms = options.latency_ms
-        self.used_merchant_uid = options.used_merchant_uid
-        self.under_way: set[str] = set()
-        self.held_count = 0
+        self.accounts = AccountBook(
+            options.accounts, imp_key=options.imp_key, imp_secret=options.imp_secret, is_sandbox=options.is_sandbox
+        )
         self.closing = asyncio.Event()
-        self._unheld = asyncio.Event()
-        self._unheld.set()
+        self.gates = {place: Gate(self.closing) for place in (Place.CHARGE, Place.CANCEL)}
+        self.latency_ms = {Place.CHARGE: options.latency_ms, Place.CANCEL: 0}
+        self.hooks = HookDesk(options.hooks, self.ledger, self.closing)
+        self.used_merchant_uid = options.used_merchant_uid
+        self.schedule_shape = options.schedule_shape
+        self.is_hiding_sandbox = options.is_hiding_sandbox
+        #: (account, merchant_uid) of every charge whose money is about to move.
+        self.under_way: set[tuple[str, str]] = set()
 
     @staticmethod
     def now() -> float:
         """Return the unix time: the gateway lives in real time."""
         return time.time()
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether charges that arrive now wait."""
-        return not self._unheld.is_set()
-
-    def hold(self, *, is_on: bool) -> None:
-        """Let charges that arrive from now on wait before their token is looked at, or let all waiting go on."""
-        if is_on:
-            self._unheld.clear()
-        else:
-            self._unheld.set()
-
-    async def pass_hold(self) -> bool:
-        """Wait while charges are held; return False if the simulator ends before."""
-        self.held_count += 1
-        try:
-            while self.is_holding and not self.closing.is_set():
-                await self.pause(0.02)
-        finally:
-            self.held_count -= 1
-        return not self.is_holding
-
     async def pause(self, seconds: float) -> None:
         """Wait, but not beyond the simulator's end."""
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self.closing.wait()
-        except TimeoutError:
-            return
+        await pause(self.closing, seconds)
 
-    def customer(self, customer_uid: str, *, now: float) -> sqlite3.Row | None:
+    def account_of(self, access_token: str, *, now: float) -> Account | None:
+        """Return whose token this is; None for one that is not good."""
+        key = self.tokens.key_of(access_token, now=now)
+        return None if key is None else self.accounts.of_key(key)
+
+    def customer(self, account: Account, customer_uid: str, *, now: float) -> sqlite3.Row | None:
         """Find a card that can be charged; with issuing on sight any card not deleted is one."""
         if is_never_issued(customer_uid):
             return None
-        row = self.ledger.customer(customer_uid)
+        row = self.ledger.customer(account.name, customer_uid)
         if row is None and self.options.is_issuing_on_sight:
-            self.ledger.issue_customer(customer_uid, now=now, details={})
-            row = self.ledger.customer(customer_uid)
+            self.issue_on_sight(account, customer_uid, now=now)
+            row = self.ledger.customer(account.name, customer_uid)
         return row if row is not None and row["deleted_at"] is None else None
+
+    def issue_on_sight(self, account: Account, customer_uid: str, *, now: float) -> None:
+        """Issue a card that nobody asked for."""
+        card = card_on_sight(customer_uid)
+        self.ledger.issue_customer(account.name, customer_uid, mid=account.mids[0], card=card, now=now, details={})
+
+    def settle(self) -> None:
+        """Bring the ledger up to date, and tell of what turned paid by itself."""
+        self.ledger.settle(self.now())
+        if self.ledger.turned:
+            self.hooks.tell_of_turned(self.ledger.turned)
 
     def annotated_all(self, rows: list[sqlite3.Row]) -> list[dict[str, object]]:
         """Return PaymentAnnotations."""
@@ -129,13 +126,17 @@ class Simulation:
     def annotated(self, row: sqlite3.Row) -> dict[str, object]:
         """Return one PaymentAnnotation."""
         cancellations = self.ledger.cancellations(row["imp_uid"]) if row["cancel_amount"] else []
-        return annotate_payment(row, cancellations, is_sandbox=self.options.is_sandbox)
+        return annotate_payment(row, cancellations)
 
     def reset(self) -> None:
         """Forget all that happened and all that was ordered; tokens stay good."""
         self.ledger.clear()
         self.faults.clear()
         self.counters.clear()
-        self.latency_ms = self.options.latency_ms
+        self.hooks.reset()
+        self.latency_ms = {Place.CHARGE: self.options.latency_ms, Place.CANCEL: 0}
         self.used_merchant_uid = self.options.used_merchant_uid
-        self.hold(is_on=False)
+        self.schedule_shape = self.options.schedule_shape
+        self.is_hiding_sandbox = self.options.is_hiding_sandbox
+        for gate in self.gates.values():
+            gate.is_closed = False

@@ -61,9 +61,16 @@ class TokenDesk:
         token, expires_at = self._held[imp_key]
         return ToldToken(access_token=token, now=math.floor(now), expired_at=math.ceil(expires_at))
 
+    def key_of(self, access_token: str, *, now: float) -> str | None:
+        """Return the imp_key for which the token was issued here; None if it was not, or has expired."""
+        for key, (token, expires_at) in self._held.items():
+            if access_token == token and now < expires_at:
+                return key
+        return None
+
     def is_good(self, access_token: str, *, now: float) -> bool:
         """Whether the token was issued here and has not expired."""
-        return any(access_token == token and now < expires_at for token, expires_at in self._held.values())
+        return self.key_of(access_token, now=now) is not None
 
     def expire_all(self) -> int:
         """Make every token dead at once; return how many there were."""

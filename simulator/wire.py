@@ -5,9 +5,11 @@ maximum lengths. Bodies are JSON or form-urlencoded everywhere.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
 NOT_FOUND_PAYMENT = "존재하지 않는 결제정보입니다."
@@ -22,9 +24,10 @@ MISSING_KEY = "imp_key, imp_secret 파라메터가 누락되었습니다."
 BAD_STATUS = "지원되지 않는 상태값입니다."
 NAME_REQUIRED = "이니시스 빌링결제는 상품명이 필수입니다."
 BAD_CARD = "카드정보 인증 및 빌키 발급에 실패하였습니다. [F112]유효하지않은 카드번호를 입력하셨습니다. (card_bin 없음)"
-
-PG_PROVIDER = "html5_inicis"
-PG_ID = "INIBillTst"
+NO_PARTIAL_CANCEL = "[11C9] 해당 카드는 부분취소가 불가능한 카드입니다. 직접 환불하여 주시기 바랍니다."
+NO_CUSTOMER_TO_SCHEDULE = "등록된 고객정보가 없습니다."
+NOTHING_SCHEDULED = "취소할 예약결제 기록이 존재하지 않습니다."
+UNKNOWN_CHANNEL = "등록된 PG 설정정보가 없습니다."
 
 # More won than any payment has, and few enough for SQLite.
 LARGEST = 10**12
@@ -40,8 +43,10 @@ LENGTHS: Mapping[str, int] = {
     "buyer_addr": 128,
     "buyer_postcode": 8,
     "channel_key": 55,
+    "pg": 80,
 }
-ECHOED = ("name", "buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode", "custom_data")
+BUYER = ("buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode")
+ECHOED = ("name", *BUYER, "custom_data")
 CUSTOMER_FIELDS: Mapping[str, int] = {
     "customer_id": 80,
     "customer_name": 20,
@@ -54,6 +59,14 @@ CUSTOMER_FIELDS: Mapping[str, int] = {
 
 class Unreadable(ValueError):
     """A body or one of its fields is not what the documentation asks for; the text is for the caller."""
+
+
+class Refused(Exception):
+    """A request ends here; ``answer`` is what its caller is told."""
+
+    def __init__(self, answer: "Answer") -> None:
+        super().__init__(answer.message)
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +141,66 @@ class Fields:
             raise Unreadable(f"{name} 파라메터가 범위를 벗어났습니다.")
         return int(value)
 
+    def flag(self, name: str) -> bool:
+        """Return a truth value; absent is false.
+
+        Raises:
+            Unreadable: It is none.
+        """
+        value = self.values.get(name)
+        if self.is_form and isinstance(value, str):
+            value = {"": False, "true": True, "1": True, "false": False, "0": False}.get(value.lower())
+            if value is None:
+                raise Unreadable(f"{name} 파라메터는 true 또는 false여야 합니다.")
+        if value is not None and not isinstance(value, bool):
+            raise Unreadable(f"{name} 파라메터는 true 또는 false여야 합니다.")
+        return bool(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; one text alone is a list of one.
+
+        Raises:
+            Unreadable: Something else is in it.
+        """
+        value = self.values.get(name)
+        if value is None or value == "":
+            return ()
+        several = value if isinstance(value, list) else [value]
+        texts = tuple(each for each in several if isinstance(each, str) and each)
+        if len(texts) != len(several):
+            raise Unreadable(f"{name} 파라메터는 문자열이어야 합니다.")
+        return texts
+
+    def entries(self, name: str) -> tuple["Fields", ...]:
+        """Return a list of objects, each with fields of its own.
+
+        Raises:
+            Unreadable: It is not a list of objects.
+        """
+        value = self.values.get(name)
+        several = value if isinstance(value, list) else []
+        if value is not None and (not isinstance(value, list) or not all(isinstance(each, dict) for each in value)):
+            raise Unreadable(f"{name} 파라메터는 배열이어야 합니다.")
+        return tuple(Fields(values=each, is_form=self.is_form) for each in several)
+
+
+# A form's lists: ``merchant_uid[]=a&merchant_uid[]=b`` and ``schedules[0][merchant_uid]=a``.
+_ENTRY = re.compile(r"(\w+)\[(\d+)\]\[(\w+)\]")
+
+
+def _read_form(text: str) -> dict[str, object]:
+    values: dict[str, object] = {}
+    entries: dict[str, dict[int, dict[str, str]]] = {}
+    for name, parts in parse_qs(text, keep_blank_values=True).items():
+        entry = _ENTRY.fullmatch(name)
+        if entry is not None:
+            entries.setdefault(entry[1], {}).setdefault(int(entry[2]), {})[entry[3]] = parts[-1]
+        elif name.endswith("[]"):
+            values[name.removesuffix("[]")] = parts
+        else:
+            values[name] = parts[-1]
+    return values | {name: [each for _, each in sorted(those.items())] for name, those in entries.items()}
+
 
 def parse_body(body: bytes, content_type: str) -> Fields:
     """Read a body as JSON if it is called or looks like that, otherwise as a form.
@@ -141,8 +214,7 @@ def parse_body(body: bytes, content_type: str) -> Fields:
             if not isinstance(values, dict):
                 raise Unreadable("JSON 형식이 올바르지 않습니다.")
             return Fields(values=values, is_form=False)
-        form = parse_qs(body.decode(), keep_blank_values=True)
-        return Fields(values={name: parts[-1] for name, parts in form.items()}, is_form=True)
+        return Fields(values=_read_form(body.decode()), is_form=True)
     except ValueError as broken:
         raise Unreadable("요청 본문을 해석할 수 없습니다.") from broken
 
@@ -152,11 +224,14 @@ def bearer(header: str | None) -> str:
     return (header or "").strip().removeprefix("Bearer ").strip()
 
 
-def annotate_payment(row: sqlite3.Row, cancellations: list[sqlite3.Row], *, is_sandbox: bool) -> dict[str, object]:
+_USAGE: Mapping[str, str] = {"schedule": "payment.scheduled", "schedule_again": "payment.scheduled", "storing": "issue"}
+
+
+def annotate_payment(row: sqlite3.Row | Mapping[str, Any], cancellations: list[sqlite3.Row]) -> dict[str, object]:
     """Return a PaymentAnnotation; instants are whole unix seconds, 0 where there is none."""
     details = json.loads(row["details"])
     was_paid = row["status"] in ("paid", "cancelled")
-    receipt_url = f"https://receipt.example/{row['pg_tid']}" if was_paid else None
+    receipt_url = f"https://receipt.example/{row['pg_tid']}" if was_paid and row["amount"] else None
     return {
         "amount": row["amount"],
         "apply_num": row["apply_num"] if was_paid else None,
@@ -195,8 +270,8 @@ def annotate_payment(row: sqlite3.Row, cancellations: list[sqlite3.Row], *, is_s
         "channel": "api",
         "currency": "KRW",
         "custom_data": details.get("custom_data"),
-        "customer_uid": row["customer_uid"],
-        "customer_uid_usage": "payment",
+        "customer_uid": row["customer_uid"] or None,
+        "customer_uid_usage": _USAGE.get(row["via"], "payment") if row["customer_uid"] else None,
         "deposit_history": [],
         "emb_pg_provider": None,
         "escrow": False,
@@ -207,12 +282,12 @@ def annotate_payment(row: sqlite3.Row, cancellations: list[sqlite3.Row], *, is_s
         "name": details.get("name"),
         "paid_at": int(row["paid_at"]),
         "pay_method": "card",
-        "pg_id": PG_ID,
-        "pg_provider": PG_PROVIDER,
+        "pg_id": row["pg_id"],
+        "pg_provider": row["pg_provider"],
         "pg_tid": row["pg_tid"] if was_paid else None,
         "promotion": None,
         "receipt_url": receipt_url,
-        "sandbox": is_sandbox,
+        "sandbox": bool(row["sandbox"]),
         "started_at": int(row["started_at"]),
         "status": row["status"],
         "user_agent": None,
@@ -225,14 +300,14 @@ def annotate_payment(row: sqlite3.Row, cancellations: list[sqlite3.Row], *, is_s
     }
 
 
-def annotate_customer(row: sqlite3.Row, *, is_sandbox: bool) -> dict[str, object]:
+def annotate_customer(row: sqlite3.Row) -> dict[str, object]:
     """Return a CustomerAnnotation; instants are whole unix seconds."""
     details = json.loads(row["details"])
     return {
         "customer_uid": row["customer_uid"],
-        "pg_provider": PG_PROVIDER,
-        "pg_id": PG_ID,
-        "sandbox": is_sandbox,
+        "pg_provider": row["pg_provider"],
+        "pg_id": row["pg_id"],
+        "sandbox": bool(row["sandbox"]),
         "card_name": row["card_name"],
         "card_code": row["card_code"],
         "card_issuer_code": row["card_code"],
@@ -244,4 +319,28 @@ def annotate_customer(row: sqlite3.Row, *, is_sandbox: bool) -> dict[str, object
         **{name: details.get(name) for name in CUSTOMER_FIELDS},
         "inserted": int(row["inserted_at"]),
         "updated": int(row["updated_at"]),
+    }
+
+
+def annotate_schedule(row: sqlite3.Row, payment: sqlite3.Row | None) -> dict[str, object]:
+    """Return a ScheduleResultAnnotation; ``payment`` is what it made, None before; 0 for what has not happened."""
+    details = json.loads(row["details"])
+    paid_as = payment["status"] if payment is not None else None
+    return {
+        "customer_uid": row["customer_uid"],
+        "merchant_uid": row["merchant_uid"],
+        "imp_uid": row["imp_uid"],
+        "pg_provider": row["pg_provider"],
+        "pg_id": row["pg_id"],
+        "customer_id": details.get("customer_id"),
+        "schedule_at": int(row["schedule_at"]),
+        "executed_at": int(row["executed_at"]),
+        "revoked_at": int(row["revoked_at"]),
+        "amount": row["amount"],
+        "currency": "KRW",
+        **{name: details.get(name) for name in ECHOED},
+        "schedule_status": row["status"],
+        "payment_status": paid_as if paid_as in ("paid", "failed", "cancelled") else None,
+        "fail_reason": payment["fail_reason"] if payment is not None and paid_as == "failed" else None,
+        "promotion_id": None,
     }

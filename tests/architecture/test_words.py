@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Put together, so that this file does not say it either.
 _AGAIN: Final = "re" + "try"
 _HEADER: Final = _AGAIN.capitalize() + "-After"  # HTTP's own name
+_PATH: Final = "/{merchant_uid}/" + _AGAIN  # the gateway's own, of a schedule that failed
 
 #: A word of its own, or a whole part of an identifier; parts of longer words (a library's parameter) are theirs.
 _BARE: Final = re.compile(rf"(?<![A-Za-z]){_AGAIN[:-1]}(?:y|ies|ied|ying)(?![A-Za-z])", re.IGNORECASE)
@@ -63,7 +64,7 @@ def bad_prose(path: str, text: str) -> list[str]:
     return [
         f"{path}:{number} says {match.group()}"
         for number, line in enumerate(text.splitlines(), start=1)
-        if (match := _IN_PROSE.search(line.replace(_HEADER, ""))) and not _is_parameter(line, match)
+        if (match := _IN_PROSE.search(line.replace(_HEADER, "").replace(_PATH, ""))) and not _is_parameter(line, match)
     ]
 
 

@@ -6,6 +6,7 @@ from simulator.faults import (
     Fault,
     FaultKind,
     FaultPlan,
+    Place,
     UnreadableFault,
     choose,
     is_never_issued,
@@ -89,10 +90,12 @@ def test_a_probability_of_one_always_happens_and_of_none_never() -> None:
 def test_a_sequence_is_used_up_before_the_magic_uid_has_its_say() -> None:
     plan = FaultPlan()
     card = "c.sim.decline.limit"
-    plan.order_for_card(card, [None, Fault(kind=FaultKind.HANG)])
+    plan.order_for_card(Place.CHARGE, card, [None, Fault(kind=FaultKind.HANG)])
 
     drawn = [
-        plan.for_charge(customer_uid=card, merchant_uid="m", turns_of_card=lambda: 0, turns_of_order=lambda: 0)
+        plan.for_card(
+            Place.CHARGE, customer_uid=card, merchant_uid="m", turns_of_card=lambda: 0, turns_of_order=lambda: 0
+        )
         for _ in range(3)
     ]
 
