@@ -23,6 +23,7 @@ from billing.report import Looked, Report
 from billing.token_in_hand import token_in_hand
 from domain.errors import GatewayTrouble
 from domain.evidence import Said, Source
+from domain.halt import HaltCause
 from domain.outcome import Approved, Declined
 from models.session import CommitInDoubt, DatabaseTrouble
 
@@ -147,4 +148,4 @@ def _halt(ports: Ports, run: ChargeRun) -> None:
     reason = "the gateway answered 401 to a token that was not near its end: check the API key's rights"
     _log.error("channel.halted", channel=ports.channel.name, reason=reason)
     with suppress(DatabaseTrouble, CommitInDoubt):
-        halt(ports.database, ports.channel.name, by=By(actor="engine", reason=reason))
+        halt(ports.database, ports.channel.name, by=By(actor="engine", reason=reason), cause=HaltCause.TOKEN)

@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from billing.catch_up import postpone_second_charges
+from billing.forecast import begin_day
+from billing.keep_envelope import (
+    DayNotBegun,
+    EnvelopeExceeded,
+    begun_day,
+    stop_at_the_envelope,
+    take_from_the_envelope,
+)
 from billing.record_outcome import record_outcomes
 from billing.report import Report
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
@@ -20,9 +28,10 @@ from domain.identity import merchant_uid
 from domain.invoice import Purpose
 from domain.outcome import NotExecuted, NotExecutedReason
 from domain.states import advance
+from domain.window import closed_at
 from gateway.port import Batch, Charge
 from models.ids import new_id
-from models.queries import claim, installation
+from models.queries import brake, claim, installation
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
@@ -39,6 +48,8 @@ _log = structlog.get_logger("billing")
 
 #: The order's name at the gateway. Source: PortOne V1 API, ``name`` at most 40 characters.
 NAME_LENGTH = 40
+#: Civil days that one claim may find begun by nobody: more than one only on a clock that runs away.
+_DAYS_BEGUN = 3
 
 
 def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None:
@@ -57,10 +68,11 @@ def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None
             wanted=min(at_most, ports.limits.claim_size),
             per_second=ports.limits.rate,
             window_seconds=ports.limits.send_window_seconds,
+            probe_for=timedelta(seconds=ports.limits.lease_seconds),
         )
     if grant.count == 0:
         return None
-    charges = _claim(ports, token, limit=grant.count)
+    charges = _claim_within_the_day(ports, token, grant)
     if len(charges) < grant.count:
         _give_back(ports, grant, unused=grant.count - len(charges))
     if not charges:
@@ -71,7 +83,7 @@ def claim_due(ports: Ports, token: AccessToken, *, at_most: int) -> Batch | None
         # Read before the claim: a freeze on the way counts against the window.
         send_before_boottime=began + ports.limits.send_window_seconds,
         first_at_boottime=began + grant.wait_seconds,
-        spacing_seconds=1 / ports.limits.rate,
+        spacing_seconds=1 / grant.per_second,
     )
 
 
@@ -79,27 +91,42 @@ def _give_back(ports: Ports, grant: installation.Grant, *, unused: int) -> None:
     """Every run ends with a claim that finds nothing: what it reserved is the next run's."""
     # What is claimed must be sent in time, whatever becomes of this.
     with suppress(DatabaseTrouble, CommitInDoubt), ports.database.transaction() as tx:
-        installation.give_rate_back(tx, grant, channel=ports.channel.name, unused=unused, per_second=ports.limits.rate)
+        installation.give_rate_back(tx, grant, channel=ports.channel.name, unused=unused)
 
 
-def _claim(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
+def _claim_within_the_day(ports: Ports, token: AccessToken, grant: installation.Grant) -> Sequence[Charge]:
+    """Claim what the day's envelope allows; more halts the channel, and nothing of that claim is written."""
+    for _ in range(_DAYS_BEGUN):
+        try:
+            return _claim(ports, token, grant)
+        except DayNotBegun:
+            begin_day(ports.database, ports.channel.name, ports.limits.brakes.zone_name)
+        except EnvelopeExceeded as exceeded:
+            stop_at_the_envelope(ports, exceeded)
+            return []
+    return []  # days pass faster than they can be forecast: the next run meets another one
+
+
+def _claim(ports: Ports, token: AccessToken, grant: installation.Grant) -> Sequence[Charge]:
     try:
-        return _claim_batch(ports, token, limit=limit)
-    except DatabaseTrouble:
+        return _claim_batch(ports, token, grant)
+    except (DatabaseTrouble, DayNotBegun, EnvelopeExceeded):
         raise
     except CommitInDoubt:
         return []  # `_claim_batch` has handed back what it may have claimed
     except Exception as error:  # noqa: BLE001 - whatever one row did, the others must be charged
         _log.warning("claim.batch_failed", error=type(error).__name__)
-        return _claim_one_by_one(ports, token, limit=limit)
+        return _claim_one_by_one(ports, token, grant)
 
 
-def _claim_batch(ports: Ports, token: AccessToken, *, limit: int, only: UUID | None = None) -> Sequence[Charge]:
+def _claim_batch(
+    ports: Ports, token: AccessToken, grant: installation.Grant, *, only: UUID | None = None
+) -> Sequence[Charge]:
     claimed: list[_Claimed] = []
     try:
         with ports.database.transaction() as tx:
-            fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-            due = claim.lock_claimable(tx, channel=ports.channel.name, limit=limit, fresh=fresh, only=only)
+            day = begun_day(tx, ports)
+            due = _lock_due(tx, ports, limit=grant.count if only is None else 1, only=only)
             due = postpone_second_charges(tx, due)
             due = [row for row in due if row.attempt_state in (None, AttemptState.NOT_EXECUTED)]
             claimed = [_Claimed(ports, tx, row, token) for row in due]
@@ -110,10 +137,27 @@ def _claim_batch(ports: Ports, token: AccessToken, *, limit: int, only: UUID | N
                 sends=[one.send for one in claimed],
                 invoices=[one.invoice for one in claimed],
             )
+            # A resend is the same charge: it was counted when its attempt was new.
+            take_from_the_envelope(tx, ports, day, [one.charge.amount for one in claimed if one.is_new])
+            if grant.is_probe and claimed:
+                brake.note_probe(tx, ports.channel.name, claimed[0].charge.attempt_id)
     except CommitInDoubt:
         _hand_back(ports, [one.charge for one in claimed])
         raise
     return [one.charge for one in claimed]
+
+
+def _lock_due(tx: Transaction, ports: Ports, *, limit: int, only: UUID | None = None) -> Sequence[Row[Any]]:
+    """What is due and not held back by a window, under its locks."""
+    channel = ports.channel.name
+    return claim.lock_claimable(
+        tx,
+        channel=channel,
+        limit=limit,
+        fresh=tx.real - timedelta(seconds=ports.limits.clearance_seconds),
+        closed=closed_at(brake.windows_of(tx, channel), tx.now),
+        only=only,
+    )
 
 
 class _Claimed:
@@ -206,17 +250,20 @@ def _hand_back(ports: Ports, charges: Sequence[Charge]) -> None:
     )
 
 
-def _claim_one_by_one(ports: Ports, token: AccessToken, *, limit: int) -> Sequence[Charge]:
+def _claim_one_by_one(ports: Ports, token: AccessToken, grant: installation.Grant) -> Sequence[Charge]:
     """The same batch, a commit each; what fails even alone is set aside with its reason."""
     with ports.database.transaction() as tx:
-        fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        due = claim.lock_claimable(tx, channel=ports.channel.name, limit=limit, fresh=fresh)
+        due = _lock_due(tx, ports, limit=grant.count)
     charges: list[Charge] = []
     for row in due:
         try:
-            charges.extend(_claim_batch(ports, token, limit=1, only=row.id))
+            charges.extend(_claim_batch(ports, token, grant, only=row.id))
         except DatabaseTrouble:
             return charges  # what is claimed must still be sent in time
+        except (DayNotBegun, EnvelopeExceeded):
+            if not charges:
+                raise
+            return charges  # the next claim meets it again
         except CommitInDoubt:
             continue
         except Exception as error:  # noqa: BLE001 - the row is to blame, whatever it did

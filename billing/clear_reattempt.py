@@ -17,7 +17,8 @@ from billing.sent_charges import sent_charges
 from domain.errors import GatewayTrouble
 from domain.evidence import Said, judge
 from domain.outcome import Approved
-from models.queries import claim, installation, resolve
+from domain.window import closed_at
+from models.queries import brake, claim, installation, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     """Look up the earlier attempts of due reattempts: paid ones are recorded, the others' invoices are cleared."""
     with ports.database.reading() as tx:
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        due = claim.list_uncleared(tx, channel=ports.channel.name, limit=BATCH, fresh=fresh)
+        closed = closed_at(brake.windows_of(tx, ports.channel.name), tx.now)
+        due = claim.list_uncleared(tx, channel=ports.channel.name, limit=BATCH, fresh=fresh, closed=closed)
         attempts = resolve.attempts_of_invoices(tx, [row.id for row in due], channel=ports.channel.name)
         sent = sent_charges(tx, [row.id for row in attempts], {row.id: row for row in attempts})
         began_at = tx.real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.halt import HaltCause
 from models.queries import installation
 
 if TYPE_CHECKING:
@@ -11,12 +12,27 @@ if TYPE_CHECKING:
     from models.session import Database, Transaction
 
 
-def halt(database: Database, channel: str, *, by: By) -> bool:
-    """Let no claim be made until it is resumed; gives whether it was running. What is in flight is awaited."""
+def halt(database: Database, channel: str, *, by: By, cause: HaltCause = HaltCause.PERSON) -> bool:
+    """Let no call be made until it is resumed; gives whether it was running. What is in flight is awaited.
+
+    No worker starts a call later than a second after this has returned (``billing.permission``).
+    """
     with database.transaction() as tx:
-        was_running = installation.halt_channel(tx, channel, reason=f"{by.actor}: {by.reason}")
+        was_running = halt_within(tx, channel, reason=f"{by.actor}: {by.reason}", cause=cause)
         if was_running:
             _audit(tx, "channel.halted", channel, by)
+    return was_running
+
+
+def halt_within(tx: Transaction, channel: str, *, reason: str, cause: HaltCause) -> bool:
+    """The same inside a transaction that found out; its last statement but one, for it locks the channel's row."""
+    was_running = installation.halt_channel(tx, channel, reason=reason, cause=cause)
+    if was_running:
+        is_incident = cause is not HaltCause.PERSON
+        halted = installation.event(
+            tx, "channel.halted", is_incident=is_incident, channel=channel, cause=cause, reason=reason
+        )
+        installation.write_events(tx, [halted])
     return was_running
 
 
@@ -25,6 +41,7 @@ def resume(database: Database, channel: str, *, by: By) -> bool:
     with database.transaction() as tx:
         was_halted = installation.resume_channel(tx, channel)
         if was_halted:
+            installation.write_events(tx, [installation.event(tx, "channel.resumed", channel=channel)])
             _audit(tx, "channel.resumed", channel, by)
     return was_halted
 

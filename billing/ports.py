@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from domain.breaker import BreakerTerms
+from domain.envelope import EnvelopeTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,20 @@ class Channel:
     name: str
     pg: str = ""  # ``pg_provider.pg_id``
     is_test: bool = False  # no real money moves there; a record marked ``sandbox`` counts as paid
+    imp_code: str = ""  # the merchant code that card forms use
+    channel_key: str = ""
+    #: What the gateway does with a merchant_uid that was paid, or declined; None: not known. No rule rests on them.
+    refuses_used_merchant_uid: bool | None = None
+    declined_merchant_uid_reusable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brakes:
+    """What stops a channel by itself, before the next call."""
+
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    envelope: EnvelopeTerms = field(default_factory=EnvelopeTerms)
+    zone_name: str = "Asia/Seoul"  # of the civil days that have an envelope each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +58,9 @@ class Limits:
     operator_deadline: timedelta  # an unknown older than this goes before an operator
     patience: Patience
     max_behind: int  # periods that may be caught up
+    brakes: Brakes = field(default_factory=Brakes)
+    runs: int | None = None  # runs of one kind that this channel has at once, over all workers; None: no bound
+    turn_seconds: float = 240  # a run is surely over, or dead, so long after it began
     hint_look_ups_a_minute: int = 300  # hooks of the gateway that are followed by asking it, all channels together
     hint_retention: timedelta = timedelta(days=30)  # for so long hooks are kept
 

@@ -99,6 +99,8 @@ def after_signals(
 
 
 def _after(breaker: Breaker, attempt_id: UUID, signal: Signal, now: datetime, terms: BreakerTerms) -> Breaker:
+    if must_halt(breaker, terms):
+        return breaker  # a person's, whatever follows
     match breaker.state:
         case BreakerState.CLOSED:
             return _after_in_closed(breaker, signal, now, terms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, ForeignKey, Integer, Text, Time, func
+from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, ForeignKey, Integer, Text, Time, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,16 +47,19 @@ class ChargeEnvelope(Base):
             " AND claimed_charges >= 0 AND claimed_won >= 0",
             name="volumes_not_negative",
         ),
+        CheckConstraint("begins_at < ends_at", name="a_span"),
     )
 
     channel: Mapped[Word] = mapped_column(ForeignKey("channel_state.name"), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
+    begins_at: Mapped[Instant]  # billing time, as the next
+    ends_at: Mapped[Instant]
     expected_charges: Mapped[int] = mapped_column(BigInteger)
     expected_won: Mapped[Won]
-    allowed_charges: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    allowed_won: Mapped[Won] = mapped_column(server_default="0")
-    claimed_charges: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    claimed_won: Mapped[Won] = mapped_column(server_default="0")
+    allowed_charges: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    allowed_won: Mapped[Won] = mapped_column(server_default=text("0"))
+    claimed_charges: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    claimed_won: Mapped[Won] = mapped_column(server_default=text("0"))
     forecast_at: Mapped[Instant]  # billing time
     #: Billing time at which what was left over, and what dunning brings, was added; None: written ahead.
     begun_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

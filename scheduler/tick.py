@@ -9,14 +9,18 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from billing.forecast import begin_day
 from billing.open_period import open_due_periods
-from models.queries import claim, hint, installation, resolve
+from domain.breaker import lets_charge
+from domain.window import closed_at
+from models.queries import brake, claim, hint, installation, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from billing.ports import Ports
+    from models.session import Transaction
 
 
 def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, open_for_seconds: float) -> Counter[str]:
@@ -31,6 +35,8 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
     with ports.database.transaction() as tx:
         installation.note_clock(tx)
     _ring_all(channels, enqueue, rung)  # first what is due already: opening may take long
+    for channel in channels:  # before the day's periods are opened: what is opened is measured by it
+        begin_day(channel.database, channel.channel.name, channel.limits.brakes.zone_name)
     while ports.boottime() < leave_at:
         opened = open_due_periods(ports)
         did["opened"] += opened.invoices
@@ -56,9 +62,7 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
     channel = ports.channel.name
     with ports.database.reading() as tx:
         size = ports.limits.claim_size
-        due = claim.due_count(tx, channel=channel, limit=CHARGE_RUNS * size)
-        fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        looks = claim.needs_clearing(tx, channel=channel, fresh=fresh)
+        due, looks = _due(tx, ports) if _may_charge(tx, channel) else (0, False)
         undecided = resolve.undecided_count(tx, channel=channel)
         hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
     wanted = {
@@ -70,3 +74,18 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
         for _ in range(count - rung[bell, channel]):
             enqueue(bell, channel)
             rung[bell, channel] += 1
+
+
+def _may_charge(tx: Transaction, channel: str) -> bool:
+    """Whether a run would be given anything: bells for a channel that is stopped would ring in vain all night."""
+    row = brake.read_channel(tx, channel)
+    return row.halted_at is None and lets_charge(brake.breaker_of(row), now=tx.real)
+
+
+def _due(tx: Transaction, ports: Ports) -> tuple[int, bool]:
+    """How much may be claimed, up to what is rung for, and whether something must be looked up before it may."""
+    channel = ports.channel.name
+    closed = closed_at(brake.windows_of(tx, channel), tx.now)
+    due = claim.due_count(tx, channel=channel, limit=CHARGE_RUNS * ports.limits.claim_size, closed=closed)
+    fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
+    return due, claim.needs_clearing(tx, channel=channel, fresh=fresh, closed=closed)

@@ -70,6 +70,8 @@ def _charge_envelope() -> None:
         "charge_envelope",
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("begins_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expected_charges", sa.BigInteger(), nullable=False),
         sa.Column("expected_won", sa.BigInteger(), nullable=False),
         sa.Column("allowed_charges", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -82,6 +84,7 @@ def _charge_envelope() -> None:
             "expected_charges >= 0 AND expected_won >= 0 AND allowed_charges >= 0 AND allowed_won >= 0 AND claimed_charges >= 0 AND claimed_won >= 0",
             name=op.f("ck_charge_envelope_volumes_not_negative"),
         ),
+        sa.CheckConstraint("begins_at < ends_at", name=op.f("ck_charge_envelope_a_span")),
         sa.ForeignKeyConstraint(["channel"], ["channel_state.name"], name=op.f("fk_charge_envelope_channel")),
         sa.PrimaryKeyConstraint("channel", "day", name=op.f("pk_charge_envelope")),
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from domain.breaker import Breaker, BreakerState
-from domain.envelope import Envelope, Volume
 from domain.slow_down import Slowed
 from domain.window import Window
 from models.brake import MaintenanceWindow
@@ -15,7 +14,6 @@ from models.queries.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -164,93 +162,3 @@ def claim_first_window(tx: Transaction, channel: str) -> bool:
             {"channel": channel},
         ).rowcount
     )
-
-
-# Envelopes.
-
-
-def envelope_of(row: Row[Any]) -> Envelope:
-    """A day's envelope in its row."""
-    return Envelope(
-        expected=Volume(charges=row.expected_charges, won=row.expected_won),
-        allowed=Volume(charges=row.allowed_charges, won=row.allowed_won),
-        claimed=Volume(charges=row.claimed_charges, won=row.claimed_won),
-    )
-
-
-_ENVELOPE: Final = (
-    "SELECT day, expected_charges, expected_won, allowed_charges, allowed_won, claimed_charges, claimed_won, begun_at"
-    " FROM charge_envelope WHERE channel = :channel AND day = :day"
-)
-
-
-def read_envelope(tx: Transaction, channel: str, day: date) -> Row[Any] | None:
-    """A day's envelope, if it was written."""
-    return tx.connection.execute(text(_ENVELOPE), {"channel": channel, "day": day}).one_or_none()
-
-
-def add_claimed(tx: Transaction, channel: str, day: date, volume: Volume) -> Row[Any] | None:
-    """Count a claim in its day's envelope, which stays locked; gives the envelope as it was before, if it is there."""
-    row = tx.connection.execute(text(f"{_ENVELOPE} FOR UPDATE"), {"channel": channel, "day": day}).one_or_none()
-    if row is not None:
-        tx.connection.execute(
-            text(
-                "UPDATE charge_envelope SET claimed_charges = claimed_charges + :charges,"
-                " claimed_won = claimed_won + :won WHERE channel = :channel AND day = :day"
-            ),
-            {"channel": channel, "day": day, "charges": volume.charges, "won": volume.won},
-        )
-    return row
-
-
-def write_forecast(tx: Transaction, channel: str, day: date, expected: Volume, *, has_begun: bool) -> None:
-    """Write a day's forecast, unless somebody was first."""
-    tx.connection.execute(
-        text(
-            "INSERT INTO charge_envelope (channel, day, expected_charges, expected_won, forecast_at, begun_at)"
-            " VALUES (:channel, :day, :charges, :won, :now, :begun_at) ON CONFLICT DO NOTHING"
-        ),
-        {
-            "channel": channel,
-            "day": day,
-            "charges": expected.charges,
-            "won": expected.won,
-            "now": tx.now,
-            "begun_at": tx.now if has_begun else None,
-        },
-    )
-
-
-def begin_day(tx: Transaction, channel: str, day: date, more: Volume) -> None:
-    """Add to a day that was forecast ahead what is known only when it begins; once."""
-    tx.connection.execute(
-        text(
-            "UPDATE charge_envelope SET expected_charges = expected_charges + :charges,"
-            " expected_won = expected_won + :won, begun_at = :now"
-            " WHERE channel = :channel AND day = :day AND begun_at IS NULL"
-        ),
-        {"channel": channel, "day": day, "charges": more.charges, "won": more.won, "now": tx.now},
-    )
-
-
-def add_expected(tx: Transaction, channel: str, day: date, more: Volume) -> None:
-    """A person made more of it due; a day that is not written yet will count it by itself."""
-    tx.connection.execute(
-        text(
-            "UPDATE charge_envelope SET expected_charges = expected_charges + :charges,"
-            " expected_won = expected_won + :won WHERE channel = :channel AND day = :day"
-        ),
-        {"channel": channel, "day": day, "charges": more.charges, "won": more.won},
-    )
-
-
-def add_allowed(tx: Transaction, channel: str, day: date, more: Volume) -> Row[Any] | None:
-    """A person lets more be charged on a day; gives its envelope after that, None: it is not written yet."""
-    return tx.connection.execute(
-        text(
-            "UPDATE charge_envelope SET allowed_charges = allowed_charges + :charges, allowed_won = allowed_won + :won"
-            " WHERE channel = :channel AND day = :day RETURNING day, expected_charges, expected_won, allowed_charges,"
-            " allowed_won, claimed_charges, claimed_won, begun_at"
-        ),
-        {"channel": channel, "day": day, "charges": more.charges, "won": more.won},
-    ).one_or_none()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
 from domain.subscription import BILLABLE
+from domain.window import Closed
 from models.base import listed
 from models.invoice import ChargeAttempt, Invoice, Send
 from models.queries.bulk import insert_rows, update_rows
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, TextClause
 
     from models.session import Transaction
 
@@ -47,34 +49,69 @@ _READY: Final = (
     " OR (u.state = 'not_executed' AND u.next_look_up_at > :real)))"
 )
 
+
+class _Held(StrEnum):
+    """What maintenance windows hold back now: the statements for each differ, so that the usual one stays short."""
+
+    NOTHING = "nothing"
+    ISSUERS = "issuers"
+    ALL = "all"
+
+
+_OPEN_ALL: Final = Closed()
+
+#: What a person asked for goes through every window.
+_GOES: Final = {
+    _Held.NOTHING: "true",
+    _Held.ISSUERS: "(i.at_once OR k.issuer_code IS NULL OR k.issuer_code <> ALL(CAST(:issuers AS text[])))",
+    _Held.ALL: "i.at_once",
+}
+
+
+def _each(statement: str) -> Mapping[_Held, TextClause]:
+    return {held: text(statement.replace("<goes>", goes)) for held, goes in _GOES.items()}
+
+
+def _held(closed: Closed) -> tuple[_Held, dict[str, Any]]:
+    """Which statement is asked, and its own parameters."""
+    if closed.is_all:
+        return _Held.ALL, {}
+    if closed.issuer_codes:
+        return _Held.ISSUERS, {"issuers": sorted(closed.issuer_codes)}
+    return _Held.NOTHING, {}
+
+
 #: No second sort key: everything falls due at the same instant, and sorting that would read all of it for every batch.
-_CANDIDATES: Final = text(
+_CANDIDATES: Final = _each(
     f"SELECT i.id, i.subscription_id, s.billing_key_id{_FROM} WHERE {_CLAIMABLE} AND {_READY}"
     f" AND NOT ({_NEEDS_LOOK})"
-    " AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
+    " AND <goes> AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
     " ORDER BY i.next_attempt_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
 #: Whose card it is now does not matter: an earlier attempt is looked up where it was sent.
 _UNCLEARED: Final = (
-    f"SELECT i.id, i.subscription_id{_FROM} WHERE {_BILLED} AND {_NEEDS_LOOK}"
+    f"SELECT i.id, i.subscription_id{_FROM} WHERE {_BILLED} AND {_NEEDS_LOOK} AND <goes>"
     " AND EXISTS (SELECT FROM charge_attempt e JOIN send x ON x.attempt_id = e.id AND x.send_no = e.send_no"
     "  JOIN billing_key o ON o.id = x.billing_key_id"
     f"  WHERE e.invoice_id = i.id AND {_STALE} AND o.channel = :channel)"
 )
-_UNCLEARED_PAGE: Final = text(f"{_UNCLEARED} ORDER BY i.next_attempt_at, i.id LIMIT :limit")
-_NEEDS_CLEARING: Final = text(f"SELECT EXISTS ({_UNCLEARED})")
-_DUE_COUNT: Final = text(f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_READY} LIMIT :limit) due")
+_UNCLEARED_PAGE: Final = _each(f"{_UNCLEARED} ORDER BY i.next_attempt_at, i.id LIMIT :limit")
+_NEEDS_CLEARING: Final = _each(f"SELECT EXISTS ({_UNCLEARED})")
+_DUE_COUNT: Final = _each(
+    f"SELECT count(*) FROM (SELECT 1{_FROM} WHERE {_CLAIMABLE} AND {_READY} AND <goes> LIMIT :limit) due"
+)
 #: Locked by id, one kind after the other: subscription (by the candidates), billing key, invoice, attempt.
 _LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
 _LOCK_INVOICES: Final = text("SELECT id FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
-_CLAIMED: Final = text(
+_CLAIMED: Final = _each(
     "SELECT i.id, i.subscription_id, i.purpose, i.ordinal, i.amount, i.attempt_count, i.next_trigger, i.is_catch_up,"
     " s.billing_key_id, s.customer_id, s.timezone, k.customer_uid, p.name AS plan_name,"
     " c.name AS buyer_name, c.email AS buyer_email, c.tel AS buyer_tel,"
     " a.id AS attempt_id, a.state AS attempt_state, a.merchant_uid, a.send_no, a.fence"
     f"{_FROM} JOIN plan p ON p.id = s.plan_id JOIN customer c ON c.id = s.customer_id"
     f" LEFT JOIN charge_attempt a ON {_OPEN}"
-    f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} AND NOT ({_NEEDS_LOOK}) ORDER BY i.next_attempt_at, i.id"
+    f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} AND NOT ({_NEEDS_LOOK}) AND <goes>"
+    " ORDER BY i.next_attempt_at, i.id"
 )
 _LOCK_ATTEMPTS: Final = text(
     f"SELECT a.id FROM charge_attempt a WHERE a.invoice_id = ANY(:ids) AND a.state IN ({listed(OPEN_ATTEMPT)})"
@@ -83,7 +120,7 @@ _LOCK_ATTEMPTS: Final = text(
 
 
 def lock_claimable(
-    tx: Transaction, *, channel: str, limit: int, fresh: datetime, only: UUID | None = None
+    tx: Transaction, *, channel: str, limit: int, fresh: datetime, closed: Closed = _OPEN_ALL, only: UUID | None = None
 ) -> Sequence[Row[Any]]:
     """Due invoices, oldest first, locked and read again under the locks, each with its open attempt if it has one.
 
@@ -91,17 +128,21 @@ def lock_claimable(
         channel: Those whose card is this channel's.
         limit: At most so many.
         fresh: Real time; a declined invoice whose attempts were looked up before it is left out.
+        closed: What maintenance windows hold back now.
         only: This invoice alone.
     """
-    parameters = {"channel": channel, "now": tx.now, "real": tx.real, "limit": limit, "fresh": fresh, "only": only}
-    found = tx.connection.execute(_CANDIDATES, parameters).all()
+    held, named = _held(closed)
+    parameters = {"channel": channel, "now": tx.now, "fresh": fresh, **named}
+    found = tx.connection.execute(
+        _CANDIDATES[held], {**parameters, "real": tx.real, "limit": limit, "only": only}
+    ).all()
     if not found:
         return []
     ids = [row.id for row in found]
     tx.connection.execute(_LOCK_KEYS, {"ids": sorted({row.billing_key_id for row in found})})
     tx.connection.execute(_LOCK_INVOICES, {"ids": ids})
     tx.connection.execute(_LOCK_ATTEMPTS, {"ids": ids})
-    return tx.connection.execute(_CLAIMED, {"channel": channel, "now": tx.now, "ids": ids, "fresh": fresh}).all()
+    return tx.connection.execute(_CLAIMED[held], {**parameters, "ids": ids}).all()
 
 
 def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
@@ -157,16 +198,20 @@ def write_claim(
     update_rows(tx, Invoice, invoices)
 
 
-def list_uncleared(tx: Transaction, *, channel: str, limit: int, fresh: datetime) -> Sequence[Row[Any]]:
+def list_uncleared(
+    tx: Transaction, *, channel: str, limit: int, fresh: datetime, closed: Closed = _OPEN_ALL
+) -> Sequence[Row[Any]]:
     """Due reattempts with an earlier attempt that was sent through this channel and must be looked up first."""
-    return tx.connection.execute(
-        _UNCLEARED_PAGE, {"channel": channel, "now": tx.now, "limit": limit, "fresh": fresh}
-    ).all()
+    held, named = _held(closed)
+    parameters = {"channel": channel, "now": tx.now, "limit": limit, "fresh": fresh, **named}
+    return tx.connection.execute(_UNCLEARED_PAGE[held], parameters).all()
 
 
-def needs_clearing(tx: Transaction, *, channel: str, fresh: datetime) -> bool:
+def needs_clearing(tx: Transaction, *, channel: str, fresh: datetime, closed: Closed = _OPEN_ALL) -> bool:
     """Whether ``list_uncleared`` would find any."""
-    return bool(tx.connection.execute(_NEEDS_CLEARING, {"channel": channel, "now": tx.now, "fresh": fresh}).scalar())
+    held, named = _held(closed)
+    parameters = {"channel": channel, "now": tx.now, "fresh": fresh, **named}
+    return bool(tx.connection.execute(_NEEDS_CLEARING[held], parameters).scalar())
 
 
 def note_cleared(tx: Transaction, attempt_ids: Sequence[UUID], *, at: datetime) -> None:
@@ -184,10 +229,11 @@ def note_cleared(tx: Transaction, attempt_ids: Sequence[UUID], *, at: datetime) 
     )
 
 
-def due_count(tx: Transaction, *, channel: str, limit: int) -> int:
+def due_count(tx: Transaction, *, channel: str, limit: int, closed: Closed = _OPEN_ALL) -> int:
     """How many invoices with a card of this channel are due, counted up to a limit."""
-    parameters = {"channel": channel, "now": tx.now, "real": tx.real, "limit": limit}
-    return int(tx.connection.execute(_DUE_COUNT, parameters).scalar_one())
+    held, named = _held(closed)
+    parameters = {"channel": channel, "now": tx.now, "real": tx.real, "limit": limit, **named}
+    return int(tx.connection.execute(_DUE_COUNT[held], parameters).scalar_one())
 
 
 def set_invoice_aside(tx: Transaction, *, invoice_id: UUID, reason: str) -> None:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from domain.breaker import BreakerState, may_claim
 from domain.errors import Misconfigured
+from domain.halt import HaltCause
+from domain.slow_down import rate_now
 from models.installation import AuditEntry, OutboxEvent
+from models.queries import brake
 from models.queries.bulk import insert_rows
 
 if TYPE_CHECKING:
@@ -23,12 +27,15 @@ if TYPE_CHECKING:
 class Grant:
     """How many calls the channel's rate allows now, and how many seconds from now the first may start.
 
-    ``used_until``: real time up to which the rate is given away with it; None: it is not.
+    ``per_second`` is the rate at which they may start. ``used_until``: real time up to which the rate is given away
+    with it; None: it is not. ``is_probe``: the one call by which a breaker finds out whether all is well again.
     """
 
     count: int
     wait_seconds: float
+    per_second: float
     used_until: datetime | None = None
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +137,20 @@ def step_clock(tx: Transaction, to: datetime) -> None:
 
 def know_channels(tx: Transaction, names: Iterable[str]) -> None:
     """Give every configured channel its row; cards hang on it. One that was missing is back."""
+    known = tx.connection.execute(
+        text("SELECT name FROM channel_state WHERE missing_since IS NULL AND name = ANY(:names)"),
+        {"names": sorted(set(names))},
+    ).scalars()
+    names = set(names) - set(known)
+    if not names:
+        return  # the rule: no row is locked
     tx.connection.execute(
         text(
             "INSERT INTO channel_state (name, rate_used_until) SELECT name, :real FROM unnest(CAST(:names AS text[]))"
             " AS name ORDER BY name ON CONFLICT (name) DO UPDATE SET missing_since = NULL"
             " WHERE channel_state.missing_since IS NOT NULL"
         ),
-        {"names": sorted(set(names)), "real": tx.real},
+        {"names": sorted(names), "real": tx.real},
     )
 
 
@@ -145,54 +159,61 @@ def known_channels(tx: Transaction) -> Sequence[str]:
     return tx.connection.execute(text("SELECT name FROM channel_state ORDER BY name")).scalars().all()
 
 
-def reserve_rate(tx: Transaction, *, channel: str, wanted: int, per_second: int, window_seconds: float) -> Grant:
+def reserve_rate(
+    tx: Transaction, *, channel: str, wanted: int, per_second: int, window_seconds: float, probe_for: timedelta
+) -> Grant:
     """Take a share of the channel's rate, exact over all workers: at most what can start within the window.
 
-    A halted channel grants nothing.
+    A halted channel grants nothing, nor does an open breaker; one whose pause is over grants one probe.
     """
-    row = tx.connection.execute(
-        # The key stays: new cards, which hang on it, need not wait.
-        text("SELECT halted_at, rate_used_until FROM channel_state WHERE name = :name FOR NO KEY UPDATE"),
-        {"name": channel},
-    ).one()
-    if row.halted_at is not None:
-        return Grant(count=0, wait_seconds=0)
+    row = brake.lock_channel(tx, channel)
+    per_second_now = rate_now(brake.slowed_of(row), rate=per_second, now=tx.real)
+    breaker, may_claim_now = may_claim(brake.breaker_of(row), wanted=wanted, now=tx.real, probe_for=probe_for)
+    if row.halted_at is not None or may_claim_now == 0:
+        return Grant(count=0, wait_seconds=0, per_second=per_second_now)
     begin = max(row.rate_used_until, tx.real)
-    if begin - tx.real > timedelta(seconds=window_seconds):
+    if begin - tx.real > timedelta(seconds=max(window_seconds, 1 / per_second_now)):
         begin = tx.real  # no grant reaches beyond the window: the server's clock was set back
     wait_seconds = (begin - tx.real).total_seconds()
-    count = min(wanted, int((window_seconds - wait_seconds) * per_second))
+    count = min(may_claim_now, int((window_seconds - wait_seconds) * per_second_now))
+    if count <= 0 and wait_seconds == 0:
+        count = 1  # however slow it goes, it goes on
     if count <= 0:
-        return Grant(count=0, wait_seconds=wait_seconds)
-    until = begin + timedelta(seconds=count / per_second)
+        return Grant(count=0, wait_seconds=wait_seconds, per_second=per_second_now)
+    until = begin + timedelta(seconds=count / per_second_now)
     tx.connection.execute(
         text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"), {"name": channel, "until": until}
     )
-    return Grant(count=count, wait_seconds=wait_seconds, used_until=until)
+    is_probe = breaker.state is BreakerState.HALF_OPEN
+    if is_probe:
+        brake.write_breaker(tx, channel, breaker)
+    return Grant(count=count, wait_seconds=wait_seconds, per_second=per_second_now, used_until=until, is_probe=is_probe)
 
 
-def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int, per_second: int) -> None:
+def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int) -> None:
     """Give back the end of a share that was not needed, unless somebody has taken the one behind it since."""
     if grant.used_until is not None:
         tx.connection.execute(
             text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name AND rate_used_until = :taken"),
             {
                 "name": channel,
-                "until": grant.used_until - timedelta(seconds=unused / per_second),
+                "until": grant.used_until - timedelta(seconds=unused / grant.per_second),
                 "taken": grant.used_until,
             },
         )
+    if grant.is_probe:
+        brake.free_probe(tx, channel)
 
 
-def halt_channel(tx: Transaction, channel: str, *, reason: str) -> bool:
+def halt_channel(tx: Transaction, channel: str, *, reason: str, cause: HaltCause = HaltCause.PERSON) -> bool:
     """Let no claim be made until somebody resumes; gives whether it was running."""
     return bool(
         tx.connection.execute(
             text(
-                "UPDATE channel_state SET halted_at = :real, halt_reason = :reason"
+                "UPDATE channel_state SET halted_at = :real, halt_reason = :reason, halt_cause = :cause"
                 " WHERE name = :name AND halted_at IS NULL"
             ),
-            {"name": channel, "reason": reason, "real": tx.real},
+            {"name": channel, "reason": reason, "cause": cause, "real": tx.real},
         ).rowcount
     )
 

@@ -16,9 +16,11 @@ from sqlalchemy import text
 
 from billing.calendars import schedule_of
 from billing.charge_due import ChargeRun, charge_due
-from billing.ports import Channel, Limits, Ports
+from billing.ports import Brakes, Channel, Limits, Ports
 from billing.resolve_unknown import resolve_unknown
 from domain.billing_period import Calendar, CatchUp
+from domain.breaker import BreakerTerms
+from domain.envelope import EnvelopeTerms, Volume
 from domain.evidence import Patience
 from domain.identity import merchant_uid, subscription_id
 from domain.invoice import Purpose
@@ -46,6 +48,12 @@ LANGUAGE sql VOLATILE AS $$ SELECT billing_at, real_at, 1 FROM test_time $$;
 ALTER TABLE billing_clock DISABLE TRIGGER ALL;
 """
 
+#: Nothing stops by itself, unless a test asks for it: most tests are about what happens in trouble.
+NO_BRAKES = Brakes(
+    breaker=BreakerTerms(trouble_run=10**6, merchant_run=10**6),
+    envelope=EnvelopeTerms(floor=Volume(charges=10**6, won=10**12)),
+)
+
 LIMITS = Limits(
     rate=100_000,
     concurrency=50,
@@ -61,6 +69,7 @@ LIMITS = Limits(
     operator_deadline=timedelta(hours=2),
     patience=Patience(settling=timedelta(seconds=2700), longest_processing=timedelta(seconds=600)),
     max_behind=120,
+    brakes=NO_BRAKES,
 )
 
 

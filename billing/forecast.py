@@ -1,0 +1,127 @@
+"""What will be charged on a day? Written ahead, from subscriptions and from what they paid last, not from the invoices.
+
+The claim counts against it (``claim_due``): a price that went wrong, or a loop that makes everything due, stops there
+and asks a person. A day's forecast is written on the day before. When the day begins, what was left over and what
+dunning brings is added; what a person makes due is added by the command that does it.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import TYPE_CHECKING, Any, Final
+
+from billing.calendars import calendar_of
+from domain.billing_period import CatchUp
+from domain.envelope import Volume
+from domain.instants import ONE_DAY, civil_date, instant_of
+from models.queries import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date, datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Database, Transaction
+
+#: Periods of one subscription on one day, at most: more are a mistake that the envelope should not excuse.
+_MOST_PERIODS: Final = 150
+_NONE: Final = Volume()
+
+
+def begin_day(database: Database, channel: str, zone_name: str) -> None:
+    """Let the channel's civil day have its forecast, and the next one. Safe to run any number of times at once."""
+    with database.reading() as tx:
+        today = civil_date(tx.now, zone_name)
+        tomorrow = today + ONE_DAY
+        standing_today = envelope.read_envelope(tx, channel, today)
+        is_tomorrow_written = envelope.read_envelope(tx, channel, tomorrow) is not None
+        if standing_today is not None and standing_today.begun_at is not None and is_tomorrow_written:
+            return
+        begin, end = _span(today, zone_name)
+        if standing_today is None:
+            expected = _everything_due(tx, channel, end=end)
+        elif standing_today.begun_at is None:
+            expected = _left_over(tx, channel, today, begin=begin) + _known_late(tx, channel, end=end)
+        else:
+            expected = _NONE
+        next_span = _span(tomorrow, zone_name)
+        ahead = _NONE if is_tomorrow_written else _periods_of(tx, channel, begin=next_span[0], end=next_span[1])
+    with database.transaction() as tx:
+        if standing_today is None:
+            envelope.write_forecast(tx, channel, today, (begin, end), expected, has_begun=True)
+        elif standing_today.begun_at is None:
+            envelope.begin_day(tx, channel, today, expected)
+        if not is_tomorrow_written:
+            envelope.write_forecast(tx, channel, tomorrow, next_span, ahead, has_begun=False)
+
+
+def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
+    """A person has just made these subscriptions due, or due sooner: their charges are no surprise."""
+    rows = envelope.subscriptions_by_id(tx, subscription_ids)
+    for day in envelope.envelopes_to_come(tx, sorted({row.channel for row in rows})):
+        begin = day.begins_at if day.begins_at > tx.now else None
+        mine = [row for row in rows if row.channel == day.channel]
+        more = _periods(mine, begin=begin, end=day.ends_at)
+        if begin is None:
+            at_once = envelope.standing(tx, end=day.ends_at, ids=[row.id for row in mine])
+            more = more + at_once.opened + at_once.declined
+        if more != _NONE:
+            envelope.add_expected(tx, day.channel, day.day, more)
+
+
+def _everything_due(tx: Transaction, channel: str, *, end: datetime) -> Volume:
+    """A day that nobody forecast: the engine was down, or is new. What is overdue is what it has to do."""
+    return (
+        _periods_of(tx, channel, begin=None, end=end)
+        + envelope.standing(tx, channel=channel, end=end).opened
+        + _known_late(tx, channel, end=end)
+    )
+
+
+def _left_over(tx: Transaction, channel: str, today: date, *, begin: datetime) -> Volume:
+    """What yesterday's forecast expected and was not claimed, as far as it is really still due."""
+    yesterday = envelope.read_envelope(tx, channel, today - ONE_DAY)
+    if yesterday is None:
+        return _NONE
+    before = envelope.envelope_of(yesterday)
+    overdue = _periods_of(tx, channel, begin=None, end=begin) + envelope.standing(tx, channel=channel, end=begin).opened
+    return before.expected.less(before.claimed).least(overdue)
+
+
+def _known_late(tx: Transaction, channel: str, *, end: datetime) -> Volume:
+    """What is known only when the day begins: the steps of dunning, and what catching up spreads over days."""
+    due = envelope.standing(tx, channel=channel, end=end)
+    return due.declined + due.spread
+
+
+def _periods_of(tx: Transaction, channel: str, *, begin: datetime | None, end: datetime) -> Volume:
+    return _periods(envelope.due_subscriptions(tx, channel, end=end), begin=begin, end=end)
+
+
+def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: datetime) -> Volume:
+    """The periods that start before ``end``, and from ``begin`` on, with what their subscriptions usually pay."""
+    charges = won = 0
+    for subscription in subscriptions:
+        count = _count_of(subscription, begin=begin, end=end)
+        charges += count
+        won += count * subscription.amount
+    return Volume(charges=charges, won=won)
+
+
+def _count_of(subscription: Row[Any], *, begin: datetime | None, end: datetime) -> int:
+    count = 0
+    ordinal, start = subscription.ordinal + 1, subscription.next_billing_at
+    calendar = calendar_of(subscription)
+    while start < end and count < _MOST_PERIODS:
+        # What catching up spreads over the days to come is counted on those days.
+        is_spread = subscription.catch_up == CatchUp.ALL and ordinal < subscription.catch_up_below
+        count += not is_spread and (begin is None or start >= begin)
+        ordinal += 1
+        start = calendar.start(ordinal)
+    return count
+
+
+def _span(day: date, zone_name: str) -> tuple[datetime, datetime]:
+    return instant_of(day, time.min, zone_name), instant_of(day + ONE_DAY, time.min, zone_name)

@@ -1,0 +1,186 @@
+"""SQL of the envelopes: what each day may hold, what was claimed of it, and what its forecast is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import OPEN_ATTEMPT
+from domain.envelope import Envelope, Volume
+from domain.subscription import BILLABLE
+from models.base import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+_PAGE: Final = 5_000
+
+_COLUMNS: Final = (
+    "channel, day, begins_at, ends_at, expected_charges, expected_won, allowed_charges, allowed_won, claimed_charges,"
+    " claimed_won, begun_at"
+)
+_READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel AND day = :day"
+#: What a subscription should pay, by what it paid last: a price that went wrong since does not show in it.
+_USUAL_AMOUNT: Final = (
+    "coalesce((SELECT l.amount FROM invoice l WHERE l.subscription_id = s.id AND l.state = 'paid'"
+    " ORDER BY l.ordinal DESC LIMIT 1), pp.amount)"
+)
+_BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+_FROM: Final = (
+    " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
+    " JOIN billing_key k ON k.id = s.billing_key_id"
+)
+_PERIODS: Final = (
+    "SELECT s.id, s.timezone, s.started_on, s.ordinal, s.next_billing_at, s.catch_up_below, p.every, p.cron,"
+    f" p.catch_up, k.channel, {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED}"
+)
+_STANDING: Final = (
+    "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"
+    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count > 0) AS declined_won,"
+    " count(*) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_charges,"
+    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
+    " count(*) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_charges,"
+    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
+    f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND i.next_attempt_at < :end"
+    " AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"
+    f"  WHERE a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)}))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Invoices that are due before an instant: never attempted, spread over days by ``catch_up``, declined before."""
+
+    opened: Volume
+    spread: Volume
+    declined: Volume
+
+
+def envelope_of(row: Row[Any]) -> Envelope:
+    """A day's envelope in its row."""
+    return Envelope(
+        expected=Volume(charges=row.expected_charges, won=row.expected_won),
+        allowed=Volume(charges=row.allowed_charges, won=row.allowed_won),
+        claimed=Volume(charges=row.claimed_charges, won=row.claimed_won),
+    )
+
+
+def read_envelope(tx: Transaction, channel: str, day: date) -> Row[Any] | None:
+    """A day's envelope, if it was written."""
+    return tx.connection.execute(text(_READ), {"channel": channel, "day": day}).one_or_none()
+
+
+def envelopes_to_come(tx: Transaction, channels: Sequence[str]) -> Sequence[Row[Any]]:
+    """The envelopes of these channels whose day is not over."""
+    return tx.connection.execute(
+        text(f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = ANY(:channels) AND ends_at > :now ORDER BY 1, 2"),
+        {"channels": list(channels), "now": tx.now},
+    ).all()
+
+
+def add_claimed(tx: Transaction, channel: str, day: date, volume: Volume) -> Row[Any]:
+    """Count a claim in its day's envelope, which stays locked; gives the envelope as it was before."""
+    row = tx.connection.execute(text(f"{_READ} FOR UPDATE"), {"channel": channel, "day": day}).one()
+    _add(tx, "claimed", channel, day, volume)
+    return row
+
+
+def add_expected(tx: Transaction, channel: str, day: date, volume: Volume) -> None:
+    """A person made so much more of it due."""
+    _add(tx, "expected", channel, day, volume)
+
+
+def add_allowed(tx: Transaction, channel: str, day: date, volume: Volume) -> Row[Any]:
+    """A person lets more be charged on a day; gives its envelope after that."""
+    _add(tx, "allowed", channel, day, volume)
+    return tx.connection.execute(text(_READ), {"channel": channel, "day": day}).one()
+
+
+def _add(tx: Transaction, what: str, channel: str, day: date, volume: Volume) -> None:
+    tx.connection.execute(
+        text(
+            f"UPDATE charge_envelope SET {what}_charges = {what}_charges + :charges, {what}_won = {what}_won + :won"
+            " WHERE channel = :channel AND day = :day"
+        ),
+        {"channel": channel, "day": day, "charges": volume.charges, "won": volume.won},
+    )
+
+
+def write_forecast(
+    tx: Transaction, channel: str, day: date, span: tuple[datetime, datetime], expected: Volume, *, has_begun: bool
+) -> None:
+    """Write a day's forecast, unless somebody was first."""
+    tx.connection.execute(
+        text(
+            "INSERT INTO charge_envelope (channel, day, begins_at, ends_at, expected_charges, expected_won,"
+            " forecast_at, begun_at) VALUES (:channel, :day, :begin, :end, :charges, :won, :now, :begun_at)"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {
+            "channel": channel,
+            "day": day,
+            "begin": span[0],
+            "end": span[1],
+            "charges": expected.charges,
+            "won": expected.won,
+            "now": tx.now,
+            "begun_at": tx.now if has_begun else None,
+        },
+    )
+
+
+def begin_day(tx: Transaction, channel: str, day: date, more: Volume) -> None:
+    """Add to a day that was forecast ahead what is known only when it begins; once."""
+    tx.connection.execute(
+        text(
+            "UPDATE charge_envelope SET expected_charges = expected_charges + :charges,"
+            " expected_won = expected_won + :won, begun_at = :now"
+            " WHERE channel = :channel AND day = :day AND begun_at IS NULL"
+        ),
+        {"channel": channel, "day": day, "charges": more.charges, "won": more.won, "now": tx.now},
+    )
+
+
+def due_subscriptions(tx: Transaction, channel: str, *, end: datetime) -> Iterator[Row[Any]]:
+    """Subscriptions of a channel with a period to be opened before an instant, each with what it usually pays."""
+    after: tuple[datetime | None, UUID | None] = (None, None)
+    while True:
+        page = tx.connection.execute(
+            text(
+                f"{_PERIODS} AND k.channel = :channel AND s.next_billing_at < :end"
+                " AND (CAST(:at AS timestamptz) IS NULL OR (s.next_billing_at, s.id) > (:at, CAST(:id AS uuid)))"
+                " ORDER BY s.next_billing_at, s.id LIMIT :limit"
+            ),
+            {"channel": channel, "end": end, "at": after[0], "id": after[1], "limit": _PAGE},
+        ).all()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = (page[-1].next_billing_at, page[-1].id)
+
+
+def subscriptions_by_id(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """The same of named subscriptions, as far as they are billed."""
+    return tx.connection.execute(text(f"{_PERIODS} AND s.id = ANY(:ids)"), {"ids": list(ids)}).all()
+
+
+def standing(
+    tx: Transaction, *, end: datetime, channel: str | None = None, ids: Sequence[UUID] | None = None
+) -> Standing:
+    """What stands due before an instant, of a channel or of named subscriptions; what is only sent again is none."""
+    whose = "k.channel = :channel" if ids is None else "s.id = ANY(:ids)"
+    named = {"channel": channel} if ids is None else {"ids": list(ids)}
+    row = tx.connection.execute(text(f"{_STANDING} AND {whose}"), {"end": end, **named}).one()
+    return Standing(
+        opened=Volume(charges=row.open_charges, won=int(row.open_won or 0)),
+        spread=Volume(charges=row.spread_charges, won=int(row.spread_won or 0)),
+        declined=Volume(charges=row.declined_charges, won=int(row.declined_won or 0)),
+    )
