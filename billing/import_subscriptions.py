@@ -81,7 +81,7 @@ def import_subscriptions(database: Database, wanted: Import, *, by: By, file_nam
     def write(chunk: Sequence[SubscriptionRow], said: Said) -> Admitted:
         with database.transaction() as tx:
             admitted = admit(tx, chunk, terms=wanted.terms, said=said, points=points)
-            _write_admitted(tx, admitted)
+            write_admitted(tx, admitted)
             return admitted
 
     tally = Tally()
@@ -146,7 +146,8 @@ def _taken_one_by_one(take: _Take, chunk: Sequence[SubscriptionRow], said: Said)
     return together
 
 
-def _write_admitted(tx: Transaction, admitted: Admitted) -> None:
+def write_admitted(tx: Transaction, admitted: Admitted) -> None:
+    """Write what was admitted."""
     importing.write_subscriptions(
         tx,
         customers=admitted.customers,

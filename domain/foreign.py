@@ -51,6 +51,8 @@ class AdoptionEvent(StrEnum):
 
 ADOPTION_TABLE: Final = {
     (AdoptionState.CREATED, AdoptionEvent.ASKED): AdoptionState.UNSCHEDULING,
+    # All of them ran, or somebody else revoked them, before we asked.
+    (AdoptionState.CREATED, AdoptionEvent.FINISHED): AdoptionState.DONE,
     (AdoptionState.UNSCHEDULING, AdoptionEvent.ASKED): AdoptionState.UNSCHEDULING,
     (AdoptionState.UNSCHEDULING, AdoptionEvent.FINISHED): AdoptionState.DONE,
 }

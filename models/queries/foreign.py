@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
+from domain.charge_attempt import OPEN_ATTEMPT
 from domain.foreign import WAITING
 from domain.invoice import CHARGEABLE
 from models.base import listed
@@ -103,11 +103,37 @@ def write_payments(tx: Transaction, *, new: Sequence[Mapping[str, Any]], again: 
     update_rows(tx, ForeignPayment, again, key=("imp_uid",))
 
 
-def payment_of(tx: Transaction, imp_uid: str) -> Row[Any] | None:
+def channel_of_payment(tx: Transaction, imp_uid: str) -> str | None:
+    """Whose gateway told of a foreign payment; None: nobody's."""
+    found: str | None = tx.connection.execute(
+        text("SELECT channel FROM foreign_payment WHERE imp_uid = :uid"), {"uid": imp_uid}
+    ).scalar_one_or_none()
+    return found
+
+
+def payment_of(tx: Transaction, imp_uid: str) -> Row[Any]:
     """A foreign payment, locked."""
     return tx.connection.execute(
         text("SELECT * FROM foreign_payment WHERE imp_uid = :uid FOR UPDATE"), {"uid": imp_uid}
-    ).one_or_none()
+    ).one()
+
+
+def owner_of_invoice(tx: Transaction, invoice_id: UUID) -> UUID | None:
+    """The subscription that an invoice belongs to."""
+    found: UUID | None = tx.connection.execute(
+        text("SELECT subscription_id FROM invoice WHERE id = :id"), {"id": invoice_id}
+    ).scalar_one_or_none()
+    return found
+
+
+def is_key_of(tx: Transaction, key_id: UUID, customer_id: UUID) -> bool:
+    """Whether a card is a customer's."""
+    return bool(
+        tx.connection.execute(
+            text("SELECT EXISTS (SELECT FROM billing_key WHERE id = :key AND customer_id = :customer)"),
+            {"key": key_id, "customer": customer_id},
+        ).scalar_one()
+    )
 
 
 def accept_payment(tx: Transaction, *, imp_uid: str, because: str) -> None:
@@ -181,6 +207,22 @@ def unseen_schedules(tx: Transaction, channel: str, *, since: datetime, limit: i
         ),
         {"channel": channel, "since": since, "limit": limit},
     ).all()
+
+
+def ignore_schedule(tx: Transaction, schedule_id: UUID, *, because: str) -> None:
+    """A schedule asks no more, though it may run."""
+    update_rows(tx, ForeignSchedule, [{"id": schedule_id, "ignored_at": tx.real, "ignored_because": because}])
+
+
+def answer_schedules(tx: Transaction, channel: str, uids: Iterable[str]) -> None:
+    """What these schedules did is known: they ask no more."""
+    tx.connection.execute(
+        text(
+            "UPDATE foreign_schedule SET gone_at = :real WHERE channel = :channel AND merchant_uid = ANY(:uids)"
+            " AND gone_at IS NULL"
+        ),
+        {"uids": sorted(set(uids)), "channel": channel, "real": tx.real},
+    )
 
 
 def lock_keys(tx: Transaction, key_ids: Iterable[UUID]) -> None:
@@ -312,17 +354,4 @@ def compare_soon(tx: Transaction) -> None:
     tx.connection.execute(
         text("UPDATE gateway_comparison SET next_at = :real WHERE next_at > :real AND round_began_at IS NULL"),
         {"real": tx.real},
-    )
-
-
-def undecided_of_key(tx: Transaction, key_id: UUID) -> int:
-    """How many charges of a card are out, of which nobody knows yet what the gateway did."""
-    return int(
-        tx.connection.execute(
-            text(
-                "SELECT count(*) FROM charge_attempt a JOIN send d ON d.attempt_id = a.id AND d.send_no = a.send_no"
-                f" WHERE d.billing_key_id = :key AND a.state IN ({listed(UNDECIDED)})"
-            ),
-            {"key": key_id},
-        ).scalar_one()
     )

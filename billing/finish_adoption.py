@@ -1,0 +1,325 @@
+"""An adoption goes on, from wherever it stands, until every schedule was read back and our subscription may charge.
+
+That it will be asked is committed before the gateway is; what was revoked is believed only when the schedule itself, by
+its name, says so. A schedule that ran meanwhile has paid its period, and that period is ours no more. Safe to repeat,
+and to be killed anywhere: until the last commit the card is blocked, so nobody but the schedules can charge it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from billing.adopt_schedules import waiting_of_card
+from billing.calendars import calendar_of
+from billing.note_schedules import block_cards, note_schedules, note_unknown, state_of, tell_blocked
+from billing.settle_elsewhere import settle_elsewhere
+from billing.token_in_hand import token_in_hand
+from domain.billing_period import Skip, SkipReason
+from domain.errors import BadInput, GatewayTrouble, NotFound
+from domain.evidence import Said
+from domain.foreign import (
+    ADOPTION_TABLE,
+    WAITING,
+    AdoptionEvent,
+    AdoptionState,
+    Became,
+    ForeignState,
+    Waiting,
+    adopted_periods,
+    became,
+    waits_until,
+)
+from domain.states import advance
+from models.ids import new_id
+from models.queries import adoption, change, foreign, installation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from billing.ports import Ports
+    from gateway.port import AccessToken, Schedule
+    from models.session import Transaction
+
+#: How often the gateway is asked to revoke what still waits, before somebody is told to ask again.
+_ROUNDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stands:
+    """Where an adoption stands. ``waits_until``: real time from which on a look can be final, if one must wait."""
+
+    subscription_id: UUID
+    is_done: bool
+    revoked: int = 0
+    paid_elsewhere: int = 0
+    because: str = ""
+    waits_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What the gateway says of one adopted schedule."""
+
+    row: Row[Any]
+    schedule: Schedule | None
+    became: Became
+
+    @property
+    def still_waits(self) -> bool:
+        return state_of(self.schedule) in WAITING
+
+
+def finish_adoption(ports: Ports, subscription_id: UUID) -> Stands:
+    """Ask the gateway to revoke what still waits, read everything back, and end the adoption if all is proven.
+
+    Raises:
+        GatewayTrouble: It could not be asked; everything stands as it stood.
+    """
+    with ports.database.reading() as tx:
+        is_new = adoption.read(tx, subscription_id).state == AdoptionState.CREATED
+    if is_new:
+        _ask_to_revoke(ports, subscription_id)
+    stands = _look(ports, subscription_id)
+    for _ in range(_ROUNDS):
+        if stands.is_done or not _ask_to_revoke(ports, subscription_id):
+            break
+        stands = _look(ports, subscription_id)
+    return stands
+
+
+def _ask_to_revoke(ports: Ports, subscription_id: UUID) -> bool:
+    """Commit that it is asked, then ask, naming each; False: nothing waits, so nothing was asked."""
+    token = token_in_hand(ports)
+    with ports.database.transaction() as tx:
+        _lock(tx, subscription_id)
+        row = adoption.lock(tx, subscription_id)
+        names = adoption.waiting_of(tx, subscription_id)
+        if not names:
+            return False
+        state = advance(ADOPTION_TABLE, AdoptionState(row.state), AdoptionEvent.ASKED)
+        adoption.move(tx, subscription_id, state=state, asked_at=tx.real)
+    # What became of it is read back, whatever it is answered, and if it is not.
+    with suppress(GatewayTrouble):
+        ports.gateway.unschedule(customer_uid=row.customer_uid, merchant_uids=names, token=token)
+    return True
+
+
+def _look(ports: Ports, subscription_id: UUID) -> Stands:
+    """Read every schedule back by its name, and the card's list for such as were made meanwhile; write it down."""
+    with ports.database.reading() as tx:
+        row = adoption.read(tx, subscription_id)
+        adopted = adoption.schedules_of(tx, subscription_id)
+        now = tx.real
+    if row.state == AdoptionState.DONE:
+        return _stands(adopted, is_done=True)
+    token = token_in_hand(ports)
+    reads = [_read(ports, token, row, each, now) for each in adopted if each.became == Became.OPEN]
+    names = {each.merchant_uid for each in adopted}
+    others = [
+        each
+        for each in waiting_of_card(ports, row.customer_uid, token=token, now=now)
+        if each.merchant_uid not in names
+    ]
+    return _write(ports, row, reads, others)
+
+
+def _read(ports: Ports, token: AccessToken, row: Row[Any], adopted: Row[Any], now: datetime) -> _Read:
+    schedule = ports.gateway.schedule(merchant_uid=adopted.merchant_uid, token=token)
+    state = state_of(schedule)
+    asked_at = row.asked_at or row.began_at
+    longest = ports.limits.patience.longest_processing
+    # It may have run in the moment in which it was revoked, and not tell.
+    is_doubtful = state is ForeignState.GONE or (
+        state is ForeignState.REVOKED and adopted.schedule_at <= asked_at + longest
+    )
+    is_paid = is_doubtful and any(
+        record.said in {Said.PAID, Said.CANCELLED}
+        for record in ports.gateway.find_all(merchant_uid=adopted.merchant_uid, token=token).records
+    )
+    return _Read(
+        row=adopted,
+        schedule=schedule,
+        became=became(
+            state=state,
+            is_paid=is_paid,
+            payment_status="" if schedule is None else schedule.payment_status,
+            at=adopted.schedule_at if schedule is None else schedule.schedule_at,
+            asked_at=asked_at,
+            now=now,
+            longest_processing=longest,
+            settling=ports.limits.patience.settling,
+        ),
+    )
+
+
+def _write(ports: Ports, row: Row[Any], reads: Sequence[_Read], others: Sequence[Schedule]) -> Stands:
+    """Write down what was read; with nothing left open, the adoption ends here, in the same commit."""
+    subscription_id = row.subscription_id
+    with ports.database.transaction() as tx:
+        foreign.one_writer(tx, ports.channel.name)
+        subscription = _lock(tx, subscription_id)
+        foreign.lock_keys(tx, [row.billing_key_id])
+        if adoption.lock(tx, subscription_id).state == AdoptionState.DONE:
+            return _stands(adoption.schedules_of(tx, subscription_id), is_done=True)
+        adoption.note_became(tx, subscription_id, {each.row.merchant_uid: each.became for each in reads})
+        note_schedules(
+            ports, tx, [each.schedule for each in reads if each.schedule is not None] + [*others], told=False
+        )
+        gone = {each.row.merchant_uid for each in reads if each.schedule is None}
+        known = foreign.known_schedules(tx, ports.channel.name, gone)
+        note_unknown(ports, tx, list(known.values()), told=False)
+        _take_over(ports, tx, subscription, others)
+        adopted = adoption.schedules_of(tx, subscription_id)
+        because, until = _open_because(ports, row, adopted, reads)
+        if not because:
+            because = _pass_over(tx, subscription, [each.ordinal for each in adopted if each.became == Became.PAID])
+        if not because:
+            _end(ports, tx, row, adopted, reads)
+    return _stands(adopted, is_done=not because, because=because, until=until)
+
+
+def _take_over(ports: Ports, tx: Transaction, subscription: Row[Any], others: Sequence[Schedule]) -> None:
+    """Schedules that were made meanwhile are adopted, too, if they go on with the others; else they block and ask."""
+    adopted = adoption.schedules_of(tx, subscription.id)
+    last = adopted[-1]
+    waiting = [Waiting(merchant_uid=each.merchant_uid, at=each.schedule_at, amount=each.amount) for each in others]
+    with suppress(BadInput):
+        ordinals = adopted_periods(
+            calendar_of(subscription), waiting, price=last.amount, accept_amount=False, paid_through=None
+        )
+        if waiting and ordinals[0] == last.ordinal + 1:
+            adoption.add_schedules(
+                tx,
+                [
+                    {
+                        "subscription_id": subscription.id,
+                        "ordinal": ordinal,
+                        "channel": ports.channel.name,
+                        "merchant_uid": each.merchant_uid,
+                        "schedule_at": each.at,
+                        "amount": each.amount,
+                        "became": Became.OPEN,
+                    }
+                    for ordinal, each in zip(ordinals, waiting, strict=True)
+                ],
+            )
+
+
+def _open_because(
+    ports: Ports, row: Row[Any], adopted: Sequence[Row[Any]], reads: Sequence[_Read]
+) -> tuple[str, datetime | None]:
+    """Why it cannot end yet, and until when a look would be too early."""
+    left = [each for each in adopted if each.became == Became.OPEN]
+    if not left:
+        return "", None
+    settled = [each for each in reads if each.became is Became.OPEN and not each.still_waits]
+    if len(settled) < len(left):
+        return f"{left[0].merchant_uid} still waits at the gateway", None
+    longest = ports.limits.patience.longest_processing
+    asked_at = row.asked_at or row.began_at
+    until = max(
+        asked_at + ports.limits.patience.settling
+        if each.schedule is None
+        else waits_until(at=each.schedule.schedule_at, asked_at=asked_at, longest_processing=longest)
+        for each in settled
+    )
+    return f"{settled[0].row.merchant_uid} was about to run, or is not told of; it is looked at again", until
+
+
+def _pass_over(tx: Transaction, subscription: Row[Any], paid: Sequence[int]) -> str:
+    """Periods that were paid elsewhere are not charged; why not yet, if one cannot be passed over before others."""
+    calendar = calendar_of(subscription)
+    ordinal = subscription.ordinal
+    skips = []
+    for each in sorted(paid):
+        if each <= subscription.ordinal:
+            settle_elsewhere(tx, subscription, ordinal=each)
+        elif each == ordinal + 1:
+            ordinal = each
+            skips.append(Skip(first=each, last=each, reason=SkipReason.PAID_ELSEWHERE))
+        else:
+            return f"period {each} was paid elsewhere; period {ordinal + 1} is not opened yet"
+    if skips and subscription.next_billing_at is not None:
+        change.write_skips(tx, subscription_id=subscription.id, skips=skips)
+        adoption.move_subscription(
+            tx, subscription_id=subscription.id, ordinal=ordinal, next_billing_at=calendar.start(ordinal + 1)
+        )
+    return ""
+
+
+def _end(ports: Ports, tx: Transaction, row: Row[Any], adopted: Sequence[Row[Any]], reads: Sequence[_Read]) -> None:
+    state = advance(ADOPTION_TABLE, AdoptionState(row.state), AdoptionEvent.FINISHED)
+    adoption.move(tx, row.subscription_id, state=state, done_at=tx.real)
+    foreign.answer_schedules(tx, ports.channel.name, [each.merchant_uid for each in adopted])
+    adoption.write_paid(
+        tx,
+        [
+            _payment(ports, tx, row, each.schedule)
+            for each in reads
+            if each.became is Became.PAID and each.schedule is not None and each.schedule.imp_uid
+        ],
+    )
+    revoked, paid_elsewhere = _counts(adopted)
+    installation.write_events(
+        tx,
+        [
+            installation.event(
+                tx,
+                "subscription.adopted",
+                subscription_id=row.subscription_id,
+                revoked=revoked,
+                paid_elsewhere=paid_elsewhere,
+            )
+        ],
+    )
+    block_cards(tx, [row.billing_key_id], told=False)
+    tell_blocked(tx, [row.billing_key_id])
+
+
+def _payment(ports: Ports, tx: Transaction, row: Row[Any], schedule: Schedule) -> Mapping[str, Any]:
+    return {
+        "id": new_id(tx.real),
+        "channel": ports.channel.name,
+        "imp_uid": schedule.imp_uid,
+        "merchant_uid": schedule.merchant_uid,
+        "billing_key_id": row.billing_key_id,
+        "amount": schedule.amount,
+        "cancelled_amount": 0,
+        "status": schedule.payment_status,
+        "is_money": True,
+        "is_sandbox": False,
+        "paid_at": schedule.schedule_at,
+        "first_seen_at": tx.real,
+        "last_seen_at": tx.real,
+        "accepted_at": tx.real,
+        "accepted_because": "a schedule that was adopted made it",
+    }
+
+
+def _lock(tx: Transaction, subscription_id: UUID) -> Row[Any]:
+    row = change.lock_subscription(tx, subscription_id)
+    if row is None:
+        raise NotFound(f"there is no subscription {subscription_id}")
+    return row
+
+
+def _counts(adopted: Sequence[Row[Any]]) -> tuple[int, int]:
+    return sum(each.became == Became.REVOKED for each in adopted), sum(each.became == Became.PAID for each in adopted)
+
+
+def _stands(adopted: Sequence[Row[Any]], *, is_done: bool, because: str = "", until: datetime | None = None) -> Stands:
+    revoked, paid_elsewhere = _counts(adopted)
+    return Stands(
+        subscription_id=adopted[0].subscription_id,
+        is_done=is_done,
+        revoked=revoked,
+        paid_elsewhere=paid_elsewhere,
+        because=because,
+        waits_until=until,
+    )
