@@ -59,7 +59,7 @@ def _nobody(_: Broken) -> None:
 def check_invariants(
     ports: Ports,
     *,
-    gateway: bool = False,
+    gateways: Sequence[Ports] = (),
     progress: Callable[[str], None],
     attention: Callable[[Broken], None] = _nobody,
     leeway: timedelta = LEEWAY,
@@ -67,8 +67,9 @@ def check_invariants(
     """Check all of them; an empty list is a clean bill.
 
     Args:
-        ports: The gateway is only asked with ``gateway``.
-        gateway: Compare with the gateway's own list of everything since the first charge, both ways.
+        ports: Any channel's; its gateway is not asked.
+        gateways: Channels that are compared with their gateway's own list of everything since the first charge, both
+            ways.
         progress: Is told what is being looked at.
         attention: Is told what is not broken, but needs a person: what was set aside, surplus money, operators' work.
         leeway: Real time before what is due counts as left lying.
@@ -93,8 +94,8 @@ def check_invariants(
             progress(name)
             for each in _told(name, invariants.found(tx, statement, leeway=leeway)):
                 attention(each)
-    if gateway:
-        broken.extend(_GatewaysList(ports, progress, attention).compared())
+    if gateways:
+        broken.extend(_GatewaysLists(gateways, progress, attention).compared())
     return broken
 
 
@@ -136,11 +137,17 @@ def _wrong_names(tx: Transaction, namespace: str) -> Iterator[tuple[UUID, str]]:
             yield row.id, f"is named {row.merchant_uid}, its name is {expected}"
 
 
-class _GatewaysList:
-    """What the gateway has, against what we have, and the other way round."""
+class _GatewaysLists:
+    """What the gateways have, against what we have, and the other way round.
 
-    def __init__(self, ports: Ports, progress: Callable[[str], None], attention: Callable[[Broken], None]) -> None:
-        self._ports = ports
+    Over all channels at once: a period that was paid through two of them was paid twice.
+    """
+
+    def __init__(
+        self, channels: Sequence[Ports], progress: Callable[[str], None], attention: Callable[[Broken], None]
+    ) -> None:
+        self._channels = channels
+        self._database = channels[0].database
         self._attention = attention
         self._progress = progress
         self._seen: set[str] = set()
@@ -148,29 +155,31 @@ class _GatewaysList:
         self._broken: list[Broken] = []
 
     def compared(self) -> list[Broken]:
-        """Walk the gateway's list, then ours."""
-        with self._ports.database.reading() as tx:
+        """Walk the gateways' lists, then ours."""
+        with self._database.reading() as tx:
             first, end, before = invariants.first_send_at(tx), tx.real + _MARGIN, invariants.id_bound(tx)
         if first is None:
             return []
-        begin = first - _MARGIN
-        while begin < end:
-            until = min(begin + _SPAN, end)
-            self._compare_span(begin, until)
-            begin = until
-        with self._ports.database.reading() as tx:
-            for payment in invariants.payments_before(tx, before):
+        for ports in self._channels:
+            begin = first - _MARGIN
+            while begin < end:
+                until = min(begin + _SPAN, end)
+                self._compare_span(ports, begin, until)
+                begin = until
+        names = [ports.channel.name for ports in self._channels]
+        with self._database.reading() as tx:
+            for payment in invariants.payments_before(tx, before, channels=names):
                 if payment.imp_uid not in self._seen:
                     self._tell("paid_here_is_paid_there", payment.imp_uid, "the gateway's list does not have it")
         return self._broken
 
-    def _compare_span(self, begin: datetime, until: datetime) -> None:
-        name = f"gateway: {begin:%Y-%m-%d} to {until:%Y-%m-%d}"
+    def _compare_span(self, ports: Ports, begin: datetime, until: datetime) -> None:
+        name = f"gateway, channel {ports.channel.name}: {begin:%Y-%m-%d} to {until:%Y-%m-%d}"
         self._progress(name)
-        records = self._ports.gateway.all_payments(
+        records = ports.gateway.all_payments(
             begin=begin,
             end=until,
-            token=token_in_hand(self._ports),
+            token=token_in_hand(ports),
             seen=lambda count: self._progress(f"{name}: {count:,} records"),
         )
         money = iter(
@@ -178,13 +187,13 @@ class _GatewaysList:
             for record in records
             if record.said in _MONEY
             and record.imp_uid not in self._seen
-            and is_ours(record.merchant_uid, namespace=self._ports.namespace)
+            and is_ours(record.merchant_uid, namespace=ports.namespace)
         )
         while some := list(islice(money, _ASKED_AT_ONCE)):
             self._compare(some)
 
     def _compare(self, records: Sequence[Record]) -> None:
-        with self._ports.database.reading() as tx:
+        with self._database.reading() as tx:
             attempts = invariants.attempts_by_merchant_uid(tx, [record.merchant_uid for record in records])
             payments = invariants.payments_by_imp_uid(tx, [record.imp_uid for record in records])
         for record in records:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from billing.refund import ENGINE, Wanted, cancels_of_new_payment, new_refund
 from domain.charge_attempt import ATTEMPT_TABLE, UNDECIDED, AttemptEvent, AttemptState
+from domain.decline import class_of
 from domain.dunning import AskOperator, AwaitCard, GiveUp, ReattemptAt, decide_after_decline
 from domain.evidence import Record, SentCharge, next_look_up
 from domain.invoice import CHARGEABLE, INVOICE_TABLE, LADDER_TRIGGERS, InvoiceEvent, InvoiceState, Trigger
@@ -176,6 +177,12 @@ class Ending:
             moves_ladder=attempt["trigger"] in LADDER_TRIGGERS,
             ladder_at=invoice["ladder_at"],
         )
+        if isinstance(decision, AskOperator):
+            # Not the customer's: an invoice that is open stays so, and nobody is past due because of it.
+            self._move(invoice, None, next_attempt_at=None, ladder_at=None)
+            decline_class = class_of(outcome.decline_code)
+            self._tell("invoice.needs_operator", attempt, invoice, is_incident=True, decline_class=decline_class)
+            return
         next_attempt_at = decision.at if isinstance(decision, ReattemptAt) else None
         self._move(
             invoice,
@@ -191,8 +198,6 @@ class Ending:
                 self._tell("invoice.past_due", attempt, invoice, next_attempt_at=decision.at.isoformat())
             case AwaitCard():
                 self._tell("invoice.past_due", attempt, invoice, waits_for="card")
-            case AskOperator():
-                self._tell("invoice.past_due", attempt, invoice, is_incident=True, waits_for="operator")
             case GiveUp():
                 self._move(invoice, InvoiceEvent.GIVEN_UP)
                 self._tell("invoice.uncollectible", attempt, invoice)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.book_cancellations import book_cancellations
 from billing.look_up import ask_each, seen
 from billing.record_outcome import record_outcomes
 from billing.report import Report
@@ -136,6 +137,8 @@ def _conclude(ports: Ports, subjects: Sequence[_Subject], now: datetime) -> Coun
         uids = sorted({uid for subject in subjects for uid in subject.records})
         known = set(record.known_payments(tx, uids)) if uids else set[str]()
     record_outcomes(ports, reports)
+    # Payments that are written down, also in earlier days: each cancel is booked once, by its place in the history.
+    book_cancellations(ports, [each for subject in subjects for each in subject.records.values()])
     approved = {report.attempt_id for report in reports}
     _tell_odd_money(ports, [subject for subject in subjects if _is_odd(subject, approved)], known)
     rows = [

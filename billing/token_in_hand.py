@@ -1,11 +1,14 @@
-"""The access token, in hand before anything is claimed: the fence that the gateway itself enforces."""
+"""The access token, in hand before anything is claimed: the fence that the gateway itself enforces.
+
+Whoever speaks to the gateway comes by here first, so here it also learns what operators taught about refusals.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gateway.port import AccessToken, KnownToken
-from models.queries import installation
+from models.queries import decline, installation
 
 if TYPE_CHECKING:
     from billing.ports import Ports
@@ -20,6 +23,8 @@ def token_in_hand(ports: Ports) -> AccessToken:
     """
     with ports.database.reading() as tx:
         newest = installation.newest_token(tx, channel=ports.channel.name)
+        rules = decline.rules_in_force(tx)
+    ports.gateway.learn(rules)
     known = None
     if newest is not None:
         known = KnownToken(digest=newest.digest, expires_at=newest.expires_at, seconds_left=newest.seconds_left)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,8 @@ import redis
 import typer
 from rich.console import Console
 
-from billing.token_in_hand import token_in_hand
+from billing.check_channel import check_channel
+from billing.ports import Ports
 from cli.options import AsJson
 from cli.output import say_json
 from domain.errors import BillingError, Misconfigured
@@ -20,7 +22,7 @@ from models.migrate import is_at_head
 from models.queries import listing
 from models.session import Database
 from runtime.settings import Settings, load_settings
-from runtime.wiring import open_ports, server_urls
+from runtime.wiring import open_channels, server_urls
 
 #: Free space below which the databases may stop.
 _LEAST_MEGABYTES = 500
@@ -71,7 +73,7 @@ def look() -> list[Line]:
     if lines[-1].ok:
         lines.append(_looked("database", lambda: _database(found)))
         lines.append(_looked("redis", lambda: _redis(found)))
-    lines.append(_looked("gateway", lambda: _gateway(found)))
+    lines.extend(_gateways(found))
     return lines
 
 
@@ -117,7 +119,7 @@ def _database(settings: Settings) -> str:
             raise Misconfigured("it is not at the newest schema: run `jeonggi migrate`")
         with database.reading() as tx:
             facts: Any = listing.database_facts(tx)
-            halted = [row.name for row in listing.channels(tx) if row.halted_at is not None]
+            channels: Any = listing.channels(tx)
     wanted = settings.namespace
     if wanted is not None and facts.namespace not in {None, wanted}:
         raise Misconfigured(
@@ -129,6 +131,7 @@ def _database(settings: Settings) -> str:
             "fsync or synchronous_commit is off: a crash may lose a committed attempt, and charge it twice; switch both"
             " on"
         )
+    halted = [row.name for row in channels if row.halted_at is not None]
     if halted:
         raise Misconfigured(
             f"halted: {', '.join(halted)}: `jeonggi channel show` says why; see to it, then"
@@ -161,15 +164,43 @@ def _redis(settings: Settings) -> str:
     return f"version {version}, {_NO_EVICTION}, appendonly {persistence}"
 
 
-def _gateway(settings: Settings) -> str:
-    if settings.gateway_url is None:
-        return "none is set: nothing can be charged but by `jeonggi up`, with its simulator"
-    ports = open_ports(settings)
+def _gateways(settings: Settings) -> Iterator[Line]:
+    """A line for each channel, and for each that has cards and is not configured."""
+    if not settings.has_gateway:
+        told = "none is set: nothing can be charged but by `jeonggi up`, with its simulator"
+        yield Line(name="gateway", ok=True, told=told)
+        return
     try:
-        token = token_in_hand(ports)
-        left = token.dies_at_boottime - ports.boottime()
+        channels = open_channels(settings)
+    except BillingError as error:
+        yield Line(name="gateway", ok=False, told=str(error))
+        return
+    database = next(iter(channels.values())).database
+    try:
+        for name, ports in channels.items():
+            yield _looked(f"channel {name}", partial(_channel, settings, ports))
+        with database.reading() as tx:
+            rows: Any = listing.channels(tx)
+        for row in rows:
+            if row.name not in channels and (row.cards or row.undecided):
+                told = (
+                    f"{row.cards:,} cards are its own and it is not configured: they are not charged; add it to the file"
+                    " that JEONGGI_CHANNELS_FILE names, or give their subscriptions other cards"
+                )
+                yield Line(name=f"channel {row.name}", ok=False, told=told)
     finally:
-        ports.gateway.close()
-        ports.database.close()
-    kind = "live: real money moves" if settings.channel_is_live else "no real money moves"
-    return f"{settings.gateway_url} takes our keys; the token lives {left:.0f} more seconds; {kind}"
+        for ports in channels.values():
+            ports.gateway.close()
+        database.close()
+
+
+def _channel(settings: Settings, ports: Ports) -> str:
+    found = check_channel(ports)
+    if found.problems:
+        raise Misconfigured("; ".join(found.problems))
+    url = next(channel.gateway_url for channel in settings.channels if channel.name == ports.channel.name)
+    kind = "no real money moves" if ports.channel.is_test else "live: real money moves"
+    return (
+        f"{url} takes our keys; the token lives {found.token_seconds_left:.0f} more seconds; its clock is"
+        f" {found.skew_seconds:+.0f} s from the database's; {kind}"
+    )

@@ -1,6 +1,8 @@
 """Commands about what must hold."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,10 +10,12 @@ import typer
 from rich.console import Console
 
 from billing.check_invariants import Broken, check_invariants
-from cli.opening import opened_ports, opened_ports_with_gateway
+from billing.ports import Ports
+from cli.opening import opened_channels, opened_ports
 from cli.options import AsJson
 from cli.output import say, say_json, show_table
 from cli.patience import once_there_is_a_token
+from runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What must hold, always.")
 
@@ -23,18 +27,19 @@ def _group() -> None:
 
 @app.command()
 def check(
-    gateway: Annotated[bool, typer.Option("--gateway", help="Compare with the gateway's own list, both ways.")] = False,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Compare with the gateway's own list, both ways, of every channel.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look for anything that is not as it must be; exit code 1 if there is."""
-    opened = opened_ports_with_gateway if gateway else opened_ports
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
-    with opened() as (settings, ports), console.status("looking") as status:
+    with _opened(gateway=gateway) as (settings, ports, gateways), console.status("looking") as status:
         attention: list[Broken] = []
 
         def look() -> list[Broken]:
             attention.clear()
-            return check_invariants(ports, gateway=gateway, progress=status.update, attention=attention.append)
+            return check_invariants(ports, gateways=gateways, progress=status.update, attention=attention.append)
 
         broken = once_there_is_a_token(ports, look)
     if as_json:
@@ -50,3 +55,14 @@ def check(
         say(f"{len(broken):,} broken, {len(attention):,} to be looked at by a person")
     if broken:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(*, gateway: bool) -> Iterator[tuple[Settings, Ports, Sequence[Ports]]]:
+    if not gateway:
+        with opened_ports() as (settings, ports):
+            yield settings, ports, ()
+        return
+    with opened_channels() as (settings, channels):
+        gateways = [*channels.values()]
+        yield settings, gateways[0], gateways

@@ -9,10 +9,10 @@ from billing.ports import Ports
 from domain.errors import Misconfigured
 from runtime.clock import boottime
 from runtime.settings import load_settings
-from runtime.wiring import channel_of, gateway_config, limits_of, namespace_of, open_database, open_ports
+from runtime.wiring import channel_of, chosen_channel, limits_of, namespace_of, open_channels, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gateway.port import Gateway
     from models.session import Database
@@ -38,16 +38,18 @@ def opened_database() -> Iterator[tuple[Settings, Database]]:
 
 
 @contextmanager
-def opened_ports() -> Iterator[tuple[Settings, Ports]]:
-    """Settings and ports without a gateway, closed at the end."""
+def opened_ports(channel: str | None = None) -> Iterator[tuple[Settings, Ports]]:
+    """Settings and ports without a gateway, closed at the end; of any channel unless one is named."""
     with opened_database() as (settings, database):
+        names = [each.name for each in settings.channels]
+        chosen = settings.channels[names.index(chosen_channel(settings, channel or names[0]))]
         yield (
             settings,
             Ports(
-                channel=channel_of(settings),
+                channel=channel_of(chosen),
                 database=database,
                 gateway=cast("Gateway", _NoGateway()),
-                limits=limits_of(settings),
+                limits=limits_of(settings, chosen),
                 namespace=namespace_of(database),
                 boottime=boottime,
             ),
@@ -55,13 +57,31 @@ def opened_ports() -> Iterator[tuple[Settings, Ports]]:
 
 
 @contextmanager
-def opened_ports_with_gateway() -> Iterator[tuple[Settings, Ports]]:
-    """Settings and ports with the gateway that is set, closed at the end."""
+def opened_channels(*names: str) -> Iterator[tuple[Settings, Mapping[str, Ports]]]:
+    """Settings and the ports of the channels of these names, or of all, closed at the end.
+
+    Raises:
+        BadInput: There is no such channel.
+    """
     settings = load_settings()
-    gateway_config(settings)  # what is not set is told before anything is opened
-    ports = open_ports(settings)
+    for name in names:
+        chosen_channel(settings, name)
+    channels = open_channels(settings)
     try:
-        yield settings, ports
+        yield settings, {name: ports for name, ports in channels.items() if not names or name in names}
     finally:
-        ports.gateway.close()
-        ports.database.close()
+        for ports in channels.values():
+            ports.gateway.close()
+        next(iter(channels.values())).database.close()
+
+
+@contextmanager
+def opened_ports_with_gateway(channel: str | None = None) -> Iterator[tuple[Settings, Ports]]:
+    """Settings and the ports of one channel, closed at the end; None: of the only one.
+
+    Raises:
+        BadInput: There is no such channel, or there are several.
+    """
+    with opened_channels(chosen_channel(load_settings(), channel)) as (settings, channels):
+        (ports,) = channels.values()
+        yield settings, ports

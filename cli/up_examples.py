@@ -17,7 +17,7 @@ EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 
 def import_examples(house: Installation, *, quiet: bool) -> None:
     """Import them with the simulator; with a gateway that is set, nothing."""
-    if house.settings.gateway_url is not None:
+    if house.settings.has_gateway:
         return
     with redirect_stdout(StringIO()) if quiet else nullcontext():
         plan.import_(EXAMPLES / "plans.toml")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from billing.check_invariants import check_invariants
 from cli.patience import once_there_is_a_token
-from runtime.wiring import open_ports
+from runtime.wiring import open_channels
 
 if TYPE_CHECKING:
     from cli.up_programs import Installation
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 def broken_invariants(house: Installation) -> list[str]:
     """A sentence for each invariant that does not hold."""
-    ports = open_ports(house.settings_of_children())
+    channels = [*open_channels(house.settings_of_children()).values()]
+    ports = channels[0]
     try:
-        found = once_there_is_a_token(ports, lambda: check_invariants(ports, gateway=True, progress=lambda _: None))
+        found = once_there_is_a_token(
+            ports, lambda: check_invariants(ports, gateways=channels, progress=lambda _: None)
+        )
     finally:
-        ports.gateway.close()
+        for each in channels:
+            each.gateway.close()
         ports.database.close()
     return [str(broken) for broken in found]

@@ -60,7 +60,7 @@ class Installation:
         self.environment = inherited_environment(JEONGGI_STATE_DIR=str(self.state.path))
         if self.settings.clock is not None:
             self.environment["JEONGGI_CLOCK"] = self.settings.clock
-        if self.settings.gateway_url is None:
+        if not self.settings.has_gateway:
             self._start_simulator(supervisor, used_merchant_uid)
         self.settings_of_children()
         for number in range(1, workers + 1):

@@ -125,7 +125,7 @@ def check_floors_of_a_live_channel(limits: TimeLimits) -> None:
         if getattr(limits, name) < floor:
             raise Misconfigured(
                 f"{_told(limits, name)} must be at least {floor:g} on a live channel:"
-                " raise it, or set JEONGGI_TEST_CHANNEL=true if no real money moves there."
+                " raise it, or set JEONGGI_TEST_CHANNEL=true (`test = true` of a channel) if no real money moves there."
             )
 
 

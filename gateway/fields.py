@@ -2,7 +2,7 @@
 
 Pure. Errors name the field and the mend, never the value.
 
-Source of lengths: the PortOne V1 API schema's ``maxLength``, in characters. It tells no limit in bytes, so those are our
+Source of lengths: the PortOne V1 API schema, in characters. It tells no limit in bytes, so those are our
 choice: three bytes of UTF-8 for each character of a name, one for each of a number or an address on the net.
 ``merchant_uid``: documents tell 40 and 80, and samples hold 44; 40 of these letters fit all of them, and a path.
 """

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from domain.decline_rules import NO_RULES
 from gateway.cancels import CANCEL_PATH, after_cancel, cancel_body
-from gateway.errors import TokenRefused
+from gateway.connection import Connection
 from gateway.fan_out import IamportFanOut
-from gateway.line import Line
 from gateway.look_up import LookUp
-from gateway.orders import Order, Orders
+from gateway.orders import Order
+from gateway.other_calls import OtherCalls
 from gateway.schedules import ScheduleLookUp, revoked, unschedule_order
-from gateway.tokens import Tokens, ask_for_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from datetime import datetime
 
+    from domain.decline_rules import DeclineRules
     from domain.evidence import Record
     from gateway.config import GatewayConfig
-    from gateway.orders import Sent
     from gateway.port import AccessToken, CancelAnswer, CancelOrder, FanOut, Finding, KnownToken, Schedule
-    from gateway.transport import Reply
 
 T = TypeVar("T")
-
-_gateways: Final[weakref.WeakSet[IamportGateway]] = weakref.WeakSet()
-#: Lines of the parent, in a forked child: closing them here would write on the parent's connections.
-_left_alone: Final[list[Line]] = []
 
 
 class IamportGateway:
@@ -38,10 +30,8 @@ class IamportGateway:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._lock = threading.Lock()
-        self._line: Line | None = None
-        self._tokens = Tokens(config, self._ask_for_token)
-        _gateways.add(self)
+        self._connection = Connection(config)
+        self._rules = NO_RULES
 
     def access_token(self, known: KnownToken | None) -> AccessToken:
         """The token in hand, or a new one; never asked for in a known token's last minute.
@@ -51,11 +41,15 @@ class IamportGateway:
             GatewayRefusedCredentials: Key and secret were refused.
             GatewayUnreachable, GatewayUnreadable: No usable answer.
         """
-        return self._tokens.current(known)
+        return self._connection.tokens.current(known)
+
+    def learn(self, rules: DeclineRules) -> None:
+        """Read refusals so from the next set of charges, and the next look-up, on."""
+        self._rules = rules
 
     def fan_out(self) -> FanOut:
         """A new set of charges in flight, on this process's connections."""
-        return IamportFanOut(self._config, self._open_line(), self._tokens.refuse)
+        return IamportFanOut(self._config, self._connection.line(), self._connection.tokens.refuse, self._rules)
 
     def find_all(self, *, merchant_uid: str, token: AccessToken) -> Finding:
         """Every record of a ``merchant_uid``, whatever its status.
@@ -95,7 +89,7 @@ class IamportGateway:
     def cancel(self, order: CancelOrder, *, token: AccessToken, send_before_boottime: float) -> CancelAnswer:
         """Ask once to give money back; nothing is sent at or after ``send_before_boottime``. Never raises trouble."""
         one = Order(method="POST", path=CANCEL_PATH, write=lambda: cancel_body(order))
-        sent = self._send(one, token, send_before_boottime=send_before_boottime)
+        sent = self._connection.send(one, token, send_before_boottime=send_before_boottime)
         return after_cancel(order, sent, is_test=self._config.is_test)
 
     def schedules(
@@ -125,58 +119,19 @@ class IamportGateway:
             GatewayUnreachable, GatewayUnreadable: Perhaps revoked; look at the schedule.
         """
         order = unschedule_order(customer_uid=customer_uid, merchant_uids=merchant_uids)
-        return revoked(self._send(order, token))
+        return revoked(self._connection.send(order, token))
+
+    @property
+    def other(self) -> OtherCalls:
+        """The calls that billing does not make."""
+        return OtherCalls(self._connection)
 
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""
-        with self._lock:
-            line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        self._connection.close()
 
     def _look(self, token: AccessToken, question: Callable[[LookUp], Coroutine[Any, Any, T]]) -> T:
-        return self._ask(token, lambda line: question(LookUp(self._config, line.questions)))
+        return self._connection.ask(token, lambda line: question(LookUp(self._config, line.questions, self._rules)))
 
     def _ask_schedules(self, token: AccessToken, question: Callable[[ScheduleLookUp], Coroutine[Any, Any, T]]) -> T:
-        return self._ask(token, lambda line: question(ScheduleLookUp(self._config, line.questions)))
-
-    def _send(self, order: Order, token: AccessToken, *, send_before_boottime: float | None = None) -> Sent:
-        sent = Orders(self._config, self._open_line()).send_once(
-            order, token, send_before_boottime=send_before_boottime
-        )
-        if sent.is_token_refused:
-            self._tokens.refuse(token.digest)
-        return sent
-
-    def _ask(self, token: AccessToken, question: Callable[[Line], Coroutine[Any, Any, T]]) -> T:
-        line = self._open_line()
-        try:
-            return line.thread.ask(question(line))
-        except TokenRefused:
-            self._tokens.refuse(token.digest)
-            raise
-
-    def _ask_for_token(self, leave_by: float) -> Reply:
-        line = self._open_line()
-        return line.thread.ask(ask_for_token(self._config, line.questions, leave_by))
-
-    def _open_line(self) -> Line:
-        with self._lock:
-            if self._line is None:
-                self._line = Line(self._config)
-            return self._line
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        if self._line is not None:
-            _left_alone.append(self._line)
-            self._line = None
-        self._tokens.after_fork()
-
-
-def _after_fork() -> None:
-    for gateway in list(_gateways):
-        gateway._after_fork()  # noqa: SLF001 - this module's own
-
-
-os.register_at_fork(after_in_child=_after_fork)
+        return self._connection.ask(token, lambda line: question(ScheduleLookUp(self._config, line.questions)))

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import SecretStr
 
+from runtime.credentials import all_secrets
+
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
@@ -109,6 +111,7 @@ def secrets_of(settings: Settings) -> Sequence[str]:
         if isinstance(value, SecretStr):
             text = value.get_secret_value()
             found |= {text, urlsplit(text).password or ""} if "://" in text else {text}
+    found |= set(all_secrets(settings))
     # The longest first: one may be a part of another.
     return sorted((text for text in found if len(text) >= _LEAST_SECRET_LENGTH), key=len, reverse=True)
 

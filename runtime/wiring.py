@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from billing.ports import Channel, Limits, Ports
-from domain.channel import DEFAULT_CHANNEL
-from domain.errors import Misconfigured
+from domain.errors import BadInput, Misconfigured
 from domain.evidence import Patience
 from gateway.config import GatewayConfig
 from gateway.iamport import IamportGateway
@@ -15,11 +14,13 @@ from models.migrate import is_at_head
 from models.queries import installation
 from models.session import Database
 from runtime.clock import boottime
+from runtime.credentials import credentials_of, refuse_nobodys_variables
 from runtime.embedded.state_dir import ServerUrls, running_servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runtime.channels import ChannelSettings
     from runtime.settings import Settings
 
 #: Who an installation is that charges nobody but the simulator.
@@ -56,9 +57,10 @@ def open_database(settings: Settings) -> Database:
     try:
         database.check()
         _require_newest_schema(url)
-        if settings.namespace is not None:
-            with database.transaction() as tx:
+        with database.transaction() as tx:
+            if settings.namespace is not None:
                 installation.own_namespace(tx, settings.namespace)
+            installation.know_channels(tx, [channel.name for channel in settings.channels])
     except BaseException:
         database.close()
         raise
@@ -70,13 +72,15 @@ def _require_newest_schema(url: str) -> None:
         raise Misconfigured("the database is not at the newest schema: run `jeonggi migrate`")
 
 
-def open_ports(settings: Settings, channel: str = DEFAULT_CHANNEL) -> Ports:
-    """Everything that a use case needs for one channel.
+def open_ports(settings: Settings, channel: str | None = None) -> Ports:
+    """Everything that a use case needs for one channel; None: for the only one there is.
 
     Raises:
-        Misconfigured: No gateway is set, there is no such channel, or the database is not usable.
+        BadInput: There is no such channel, or there are several.
+        Misconfigured: No gateway is set, or the database is not usable.
     """
-    return open_channels(settings)[channel]
+    name = chosen_channel(settings, channel)
+    return open_channels(settings)[name]
 
 
 def open_channels(settings: Settings) -> Mapping[str, Ports]:
@@ -85,30 +89,51 @@ def open_channels(settings: Settings) -> Mapping[str, Ports]:
     Raises:
         Misconfigured: No gateway is set, or the database is not usable.
     """
-    config = gateway_config(settings)
+    configs = gateway_configs(settings)
     database = open_database(settings)
     try:
         namespace = namespace_of(database)
-        with database.transaction() as tx:
-            installation.know_channels(tx, [DEFAULT_CHANNEL])
     except BaseException:
         database.close()
         raise
     return {
-        DEFAULT_CHANNEL: Ports(
-            channel=channel_of(settings),
+        channel.name: Ports(
+            channel=channel_of(channel),
             database=database,
-            gateway=IamportGateway(config),
-            limits=limits_of(settings),
+            gateway=IamportGateway(configs[channel.name]),
+            limits=limits_of(settings, channel),
             namespace=namespace,
             boottime=boottime,
         )
+        for channel in settings.channels
     }
 
 
-def channel_of(settings: Settings) -> Channel:
+def chosen_channel(settings: Settings, name: str | None) -> str:
+    """The channel that somebody named; None: the only one there is.
+
+    Raises:
+        BadInput: There is no such channel, or there are several.
+    """
+    names = [channel.name for channel in settings.channels]
+    if name is None and len(names) > 1:
+        raise BadInput(f"there are several channels: name one of {', '.join(names)}")
+    if name is not None and name not in names:
+        raise BadInput(f"there is no channel {name!r}; there are {', '.join(names)}")
+    return name or names[0]
+
+
+def channel_of(channel: ChannelSettings) -> Channel:
     """What is known of a channel."""
-    return Channel(name=DEFAULT_CHANNEL, pg=settings.pg, is_test=not settings.channel_is_live)
+    return Channel(
+        name=channel.name,
+        pg=channel.pg,
+        is_test=not channel.is_live,
+        imp_code=channel.imp_code or "",
+        channel_key=channel.channel_key or "",
+        refuses_used_merchant_uid=channel.refuses_used_merchant_uid,
+        declined_merchant_uid_reusable=channel.declined_merchant_uid_reusable,
+    )
 
 
 def namespace_of(database: Database) -> str:
@@ -127,12 +152,15 @@ def namespace_of(database: Database) -> str:
     return namespace
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The limits of a charge run, from settings whose order was checked."""
+def limits_of(settings: Settings, channel: ChannelSettings) -> Limits:
+    """The limits of a channel's charge run, from settings whose order was checked."""
+    count = len(settings.channels)
     run = settings.send_window_seconds + settings.gateway_total_timeout_seconds + settings.recording_seconds
     return Limits(
-        rate=settings.gateway_rate,
-        concurrency=settings.gateway_concurrency,
+        rate=channel.rate,
+        concurrency=channel.concurrency,
+        runs=settings.charge_runs // count if count > 1 else None,
+        turn_seconds=settings.hard_limit_seconds,
         claim_size=settings.claim_size,
         group_size=settings.group_size,
         group_seconds=settings.group_seconds,
@@ -153,25 +181,26 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def gateway_config(settings: Settings) -> GatewayConfig:
-    """How the gateway is spoken to.
+def gateway_configs(settings: Settings) -> Mapping[str, GatewayConfig]:
+    """How each channel's gateway is spoken to, and as whom.
 
     Raises:
-        Misconfigured: No gateway is set.
+        Misconfigured: No gateway is set, or a channel's credentials cannot be used.
     """
-    if settings.gateway_url is None or settings.imp_key is None or settings.imp_secret is None:
-        raise Misconfigured(
-            "JEONGGI_GATEWAY_URL is not set, and there is no default, so that nothing reaches real money by accident:"
-            " set it with JEONGGI_IMP_KEY and JEONGGI_IMP_SECRET, or run `jeonggi up`, which brings a simulator"
-        )
+    refuse_nobodys_variables(settings)
+    return {channel.name: _gateway_config(settings, channel) for channel in settings.channels}
+
+
+def _gateway_config(settings: Settings, channel: ChannelSettings) -> GatewayConfig:
+    credentials = credentials_of(settings, channel)
     return GatewayConfig(
-        base_url=settings.gateway_url,
-        imp_key=settings.imp_key.get_secret_value(),
-        imp_secret=settings.imp_secret.get_secret_value(),
-        bearer=settings.gateway_bearer,
-        is_test=not settings.channel_is_live,
+        base_url=str(channel.gateway_url),
+        imp_key=credentials.imp_key,
+        imp_secret=credentials.imp_secret,
+        bearer=channel.bearer,
+        is_test=not channel.is_live,
         takes_card_numbers=settings.takes_card_numbers,
-        concurrency=settings.gateway_concurrency,
+        concurrency=channel.concurrency,
         pool_timeout_seconds=settings.gateway_pool_timeout_seconds,
         connect_timeout_seconds=settings.gateway_connect_timeout_seconds,
         write_timeout_seconds=settings.gateway_write_timeout_seconds,

@@ -15,7 +15,7 @@ from kombu.entity import Queue as KombuQueue
 from domain.errors import BillingError
 from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
-from runtime.wiring import gateway_config, server_urls
+from runtime.wiring import gateway_configs, server_urls
 from scheduler.pace import QUEUE_OF, Bell, Queue
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _load() -> tuple[Settings, str]:
     """The settings and the broker, or one sentence and an end: Celery's own reader would print a traceback."""
     try:
         settings = load_settings()
-        gateway_config(settings)
+        gateway_configs(settings)
         return settings, server_urls(settings).redis_url
     except BillingError as error:
         sys.exit(f"jeonggi: {error}")

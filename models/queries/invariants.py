@@ -12,6 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
+from domain.decline import codes_of
+from domain.dunning import NO_STRIKE
+from domain.invoice import CHARGEABLE
 from domain.subscription import BILLABLE
 from models.base import listed
 
@@ -30,6 +33,11 @@ _PAGE: Final = 5_000
 _OPEN: Final = listed(OPEN_ATTEMPT)
 _UNDECIDED: Final = listed(UNDECIDED)
 _BILLABLE: Final = listed(BILLABLE)
+#: The newest attempt of an invoice was refused for the shop's contract or for the request itself.
+_NOT_THE_CUSTOMERS: Final = (
+    "FROM charge_attempt d WHERE d.invoice_id = i.id AND d.attempt_no = i.attempt_count AND d.state = 'declined'"
+    f" AND d.decline_code IN ({listed(codes_of(*NO_STRIKE))})"
+)
 
 #: What must never be found.
 BROKEN: Final[Mapping[str, str]] = {
@@ -143,6 +151,8 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT i.id, 'open, never attempted by itself' FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
         f" WHERE i.state = 'open' AND i.next_attempt_at IS NULL AND s.state IN ({_BILLABLE}) AND NOT EXISTS"
         f" (SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({_OPEN}))"
+        # Refused for what is not the customer's: it waits for an operator.
+        f" AND NOT EXISTS (SELECT {_NOT_THE_CUSTOMERS})"
     ),
 }
 
@@ -155,6 +165,11 @@ ATTENTION: Final[Mapping[str, str]] = {
     "surplus_payment": (
         "SELECT p.invoice_id, p.imp_uid || ': ' || p.amount - p.cancelled_amount || ' won to give back'"
         " FROM payment p WHERE NOT p.counts AND p.cancelled_amount < p.amount"
+    ),
+    "refused_not_the_customers": (
+        "SELECT i.id, 'refused, and not for the customer: charge it once that is mended' FROM invoice i"
+        f" WHERE i.state IN ({listed(CHARGEABLE)}) AND i.next_attempt_at IS NULL AND EXISTS"
+        f" (SELECT {_NOT_THE_CUSTOMERS})"
     ),
     "waits_for_an_operator": (
         "SELECT a.id, coalesce(a.operator_reason, 'no reason told') FROM charge_attempt a"
@@ -205,13 +220,15 @@ def attempts_with_identity(tx: Transaction) -> Iterator[Row[Any]]:
     )
 
 
-def payments_before(tx: Transaction, before: UUID) -> Iterator[Row[Any]]:
-    """Every payment whose row was made before an id of ours, streamed by id."""
+def payments_before(tx: Transaction, before: UUID, *, channels: Sequence[str]) -> Iterator[Row[Any]]:
+    """Every payment through some channels whose row was made before an id of ours, streamed by id."""
     return _streamed(
         tx,
-        "SELECT p.id, p.imp_uid, p.amount, p.counts FROM payment p"
-        " WHERE p.id > :after AND p.id < :before ORDER BY p.id LIMIT :limit",
+        "SELECT p.id, p.imp_uid, p.amount, p.counts FROM payment p JOIN charge_attempt a ON a.id = p.attempt_id"
+        " JOIN send d ON d.attempt_id = a.id AND d.send_no = a.send_no JOIN billing_key k ON k.id = d.billing_key_id"
+        " WHERE p.id > :after AND p.id < :before AND k.channel = ANY(:channels) ORDER BY p.id LIMIT :limit",
         before=before,
+        channels=list(channels),
     )
 
 

@@ -35,12 +35,17 @@ def house(database_url: str) -> Iterator[House]:
 
 
 def broken(house: House, *, gateway: bool = False) -> set[str]:
-    return {each.invariant for each in check_invariants(house.ports, gateway=gateway, progress=lambda _: None)}
+    return {
+        each.invariant
+        for each in check_invariants(house.ports, gateways=[house.ports] if gateway else [], progress=lambda _: None)
+    }
 
 
 def attention(house: House, *, gateway: bool = False) -> set[str]:
     told: list[Broken] = []
-    check_invariants(house.ports, gateway=gateway, progress=lambda _: None, attention=told.append)
+    check_invariants(
+        house.ports, gateways=[house.ports] if gateway else [], progress=lambda _: None, attention=told.append
+    )
     return {each.invariant for each in told}
 
 

@@ -1,0 +1,56 @@
+"""Which card companies are there? Codes of the Korea Financial Telecommunications and Clearings Institute.
+
+Codes are texts, for some begin with 0; one that nobody knows must break nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from domain.errors import GatewayUnreadable
+from gateway.mask import clean_text
+from gateway.questions import Questions, items_of
+from gateway.records import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.config import GatewayConfig
+    from gateway.port import AccessToken
+    from gateway.transport import GatewayTransport
+
+CARDS_PATH: Final = "/cards"
+_WORD_LENGTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardCompany:
+    """A card company's code and its Korean name."""
+
+    code: str
+    name: str
+
+
+class CardCompanyLookUp:
+    """Asks about card companies on one transport; every method runs on that transport's loop."""
+
+    def __init__(self, config: GatewayConfig, transport: GatewayTransport) -> None:
+        self._questions = Questions(config, transport)
+
+    async def all(self, *, token: AccessToken) -> Sequence[CardCompany]:
+        """All that the gateway knows."""
+        return [_read(item) for item in items_of(await self._questions.response(CARDS_PATH, token))]
+
+    async def one(self, *, code: str, token: AccessToken) -> CardCompany | None:
+        """One by its code; None: the gateway said, in its own envelope, that there is none."""
+        found = await self._questions.one(f"{CARDS_PATH}/{quote(code, safe='')}", token)
+        return None if found is None else _read(found)
+
+
+def _read(found: Mapping[str, object]) -> CardCompany:
+    code, name = identifier(found.get("code")), found.get("name")
+    if code is None or not isinstance(name, str):
+        raise GatewayUnreadable("a card company was told without its code or its name")
+    return CardCompany(code=code, name=clean_text(name, length=_WORD_LENGTH))
