@@ -18,7 +18,7 @@ from gateway.errors import GatewayRefused
 from gateway.fields import cut, require_customer_uid, require_whole
 from gateway.mask import clean_text, plain_text
 from gateway.orders import Order, response_of
-from gateway.questions import Questions
+from gateway.questions import Questions, items_of
 from gateway.records import identifier, instant, is_sandbox
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class CustomerLookUp:
         for customer_uid in customer_uids:
             require_customer_uid(customer_uid)
         query = urlencode([("customer_uid[]", customer_uid) for customer_uid in customer_uids])
-        items = await self._questions.several(f"{CUSTOMERS_PATH}?{query}", token)
+        items = items_of(await self._questions.response(f"{CUSTOMERS_PATH}?{query}", token))
         found = [read_customer(item) for item in items]
         return {each.customer_uid: each for each in found if each.customer_uid in customer_uids}
 

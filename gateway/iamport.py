@@ -124,7 +124,7 @@ class IamportGateway:
     @property
     def other(self) -> OtherCalls:
         """The calls that billing does not make."""
-        return OtherCalls(self._connection)
+        return OtherCalls(self._connection, self._rules)
 
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""

@@ -60,6 +60,11 @@ class Questions:
             raise GatewayUnreadable("a look-up was answered without what it asked for")
         return envelope.response
 
+    async def response(self, path: str, token: AccessToken) -> object:
+        """What stands in the envelope of an answer that is neither one object nor a list of pages."""
+        envelope = read_answer(await self.ask(path, token))
+        return None if envelope is None else envelope.response
+
     async def whole_list(
         self, path: str, token: AccessToken, *, key: str, may_be_absent: bool = False
     ) -> Sequence[Mapping[str, object]]:
@@ -143,17 +148,22 @@ def _read_page(reply: Reply, absent: frozenset[int]) -> Page:
         return Page()
     response = envelope.response
     if isinstance(response, list):
-        return Page(items=_items(response), is_bare=True)
+        return Page(items=items_of(response), is_bare=True)
     if not isinstance(response, dict):
         raise GatewayUnreadable("a look-up was answered without a list")
     total, following = response.get("total"), response.get("next")
-    items = _items(response.get("list"))
+    items = items_of(response.get("list"))
     if not _is_count(following) or (following is None and not isinstance(total, int)):
         raise GatewayUnreadable("a look-up was answered without the number of its next page")
     return Page(total=total if _is_count(total) else None, next_page=int(following or 0), items=items)
 
 
-def _items(found: object) -> Sequence[Mapping[str, object]]:
+def items_of(found: object) -> Sequence[Mapping[str, object]]:
+    """A list of objects, all of them.
+
+    Raises:
+        GatewayUnreadable: It is something else.
+    """
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise GatewayUnreadable("a look-up was answered without a list of what it asked for")
     return found
