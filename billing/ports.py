@@ -59,7 +59,9 @@ class Limits:
     patience: Patience
     max_behind: int  # periods that may be caught up
     brakes: Brakes = field(default_factory=Brakes)
-    runs: int | None = None  # runs of one kind that this channel has at once, over all workers; None: no bound
+    #: Charge runs, and runs that ask, which this channel has at once, over all workers; None: no bound.
+    charge_runs: int | None = None
+    look_runs: int | None = None
     turn_seconds: float = 240  # a run is surely over, or dead, so long after it began
     hint_look_ups_a_minute: int = 300  # hooks of the gateway that are followed by asking it, all channels together
     hint_retention: timedelta = timedelta(days=30)  # for so long hooks are kept

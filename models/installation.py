@@ -92,7 +92,7 @@ class ChannelState(Base):
     slow_steps: Mapped[int] = mapped_column(Integer, server_default="0")  # ``domain.slow_down``
     slowed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # real time
     has_first_window: Mapped[bool] = mapped_column(Boolean, server_default="false")  # given once: it may be removed
-    #: Real time since which it has work and is in no process's list of channels.
+    #: Real time since which it is in no process's list of channels.
     missing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -110,6 +110,21 @@ class SeenToken(Base):
     expires_at: Mapped[int] = mapped_column(BigInteger)
     first_seen_at: Mapped[Instant]  # real time
     dies_at: Mapped[Instant]  # real time, by what the gateway told last
+
+
+class ChannelTurn(Base):
+    """A run's place among those that work for one channel at once; what is over by ``until`` (real time) is free.
+
+    No foreign key: a turn is taken and given back thousands of times a day, and a lost one ends by itself.
+    """
+
+    __tablename__ = "channel_turn"
+
+    channel: Mapped[Word] = mapped_column(primary_key=True)
+    queue: Mapped[Word] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    holder: Mapped[UUID]
+    until: Mapped[Instant]
 
 
 class AuditEntry(Base):

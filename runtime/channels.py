@@ -41,7 +41,10 @@ _OF_THE_FILE: Final = ("imp_key", "imp_secret", "imp_code")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """One channel as it is configured. ``rate`` is charges a second, ``concurrency`` charges in flight, a process."""
+    """One channel as it is configured. ``rate`` is charges a second, ``concurrency`` charges in flight, a process.
+
+    ``gateway_url`` None: no channel has one, so that only ``jeonggi up`` starts, with the simulator.
+    """
 
     name: str
     pg: str
@@ -89,6 +92,12 @@ def channels_of(settings: Settings) -> Sequence[ChannelSettings]:
     for index, channel in enumerate(found):
         if channel.name in {other.name for other in found[:index]}:
             raise Misconfigured(f"{settings.channels_file} names channel {channel.name!r} twice: give each its own.")
+    without = [channel.name for channel in found if channel.gateway_url is None]
+    if without and len(without) < len(found):
+        raise Misconfigured(
+            f"{settings.channels_file}: channel {without[0]!r} has no gateway_url: write it there, or set"
+            " JEONGGI_GATEWAY_URL for all."
+        )
     return found
 
 
@@ -107,11 +116,13 @@ def check_channels(settings: Settings) -> None:
         return
     if settings.namespace is None:
         raise Misconfigured("JEONGGI_NAMESPACE is required with JEONGGI_CHANNELS_FILE: set it.")
-    if len(channels) > settings.charge_runs:
-        raise Misconfigured(
-            f"JEONGGI_CHARGE_RUNS is {settings.charge_runs}, less than the {len(channels)} channels: start workers with"
-            " room for one run a channel at least, and set it to their number."
-        )
+    count = len(channels)
+    for name, room, least in (("CHARGE", settings.charge_runs, count), ("PACE", settings.pace_runs, count + 1)):
+        if count > 1 and room < least:
+            raise Misconfigured(
+                f"JEONGGI_{name}_RUNS is {room}, too few for {count} channels: let the workers of the queue"
+                f" {name.lower()} have room for {least} runs at least, and set it to what they have."
+            )
 
 
 def _the_only(settings: Settings) -> ChannelSettings:
@@ -173,9 +184,8 @@ class _Told:
                 f"{self._who} has no usable pg: give provider and MID, such as html5_inicis.MOI1234567."
             )
         url = told.get("gateway_url", settings.gateway_url)
-        if url is None:
-            raise Misconfigured(f"{self._who} has no gateway_url: write it there, or set JEONGGI_GATEWAY_URL for all.")
-        _check_address(f"{self._who}: gateway_url", url)
+        if url is not None:
+            _check_address(f"{self._who}: gateway_url", url)
         return ChannelSettings(
             name=name,
             pg=pg,

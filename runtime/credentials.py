@@ -36,6 +36,11 @@ def credentials_of(settings: Settings, channel: ChannelSettings) -> Credentials:
     Raises:
         Misconfigured: They are nowhere, incomplete, or in a file that others may read; it never holds their values.
     """
+    if channel.gateway_url is None:
+        raise Misconfigured(
+            "JEONGGI_GATEWAY_URL is not set, and there is no default, so that nothing reaches real money by accident:"
+            " set it with the credentials, or run `jeonggi up`, which brings a simulator"
+        )
     if settings.channels_file is None:
         return _of_the_only(settings)
     variables = channel_variables()
@@ -88,11 +93,8 @@ def all_secrets(settings: Settings) -> Sequence[str]:
 
 
 def _of_the_only(settings: Settings) -> Credentials:
-    if settings.gateway_url is None or settings.imp_key is None or settings.imp_secret is None:
-        raise Misconfigured(
-            "JEONGGI_GATEWAY_URL is not set, and there is no default, so that nothing reaches real money by accident:"
-            " set it with JEONGGI_IMP_KEY and JEONGGI_IMP_SECRET, or run `jeonggi up`, which brings a simulator"
-        )
+    if settings.imp_key is None or settings.imp_secret is None:
+        raise Misconfigured("JEONGGI_IMP_KEY and JEONGGI_IMP_SECRET are required with JEONGGI_GATEWAY_URL: set both.")
     return Credentials(imp_key=settings.imp_key.get_secret_value(), imp_secret=settings.imp_secret.get_secret_value())
 
 

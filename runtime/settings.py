@@ -83,8 +83,8 @@ class Settings(BaseSettings):
         default=False, description="The gateway account moves no real money; time limits may go below the live floors."
     )
     takes_card_numbers: bool = Field(
-        default=False, description="Let card numbers pass to the gateway, for one-off charges and for issuing billing keys"
-        " without the payment window. They are kept nowhere; whoever sets this handles card data."
+        default=False, description="Let card numbers pass to the gateway, for one-off charges and for issuing billing"
+        " keys without the payment window. They are kept nowhere; whoever sets this handles card data."
     )  # fmt: skip
     imp_key: SecretStr | None = Field(
         None, description="The gateway's REST API key. Required with JEONGGI_GATEWAY_URL."
@@ -105,8 +105,12 @@ class Settings(BaseSettings):
         " that has none in the environment."
     )  # fmt: skip
     charge_runs: Count = Field(
-        4, description="Charge runs that all your workers have room for, their `--concurrency` added up. With several"
-        " channels each gets its share of them, so that one that hangs does not take them all."
+        4, description="Runs that all your workers of the queue `charge` have room for, their `--concurrency` added"
+        " up. With several channels each gets its share of them, so that one that hangs does not take them all."
+    )  # fmt: skip
+    pace_runs: Count = Field(
+        4, description="The same for the queue `pace`: ticks, and runs that ask the gateway. More than there are"
+        " channels, for the tick needs one, too."
     )  # fmt: skip
     timezone: ZoneInfo = Field(ZoneInfo("Asia/Seoul"), description="The zone of civil dates, an IANA name.")
     state_dir: Path = Field(Path(".jeonggi"), description="The folder of embedded servers, their data and the logs.")
@@ -244,7 +248,7 @@ class Settings(BaseSettings):
     @property
     def has_gateway(self) -> bool:
         """Whether a gateway is set; without one `jeonggi up` brings the simulator."""
-        return self.gateway_url is not None or self.channels_file is not None
+        return all(channel.gateway_url is not None for channel in self.channels)
 
     @property
     def gateway_is_simulator(self) -> bool:

@@ -159,7 +159,9 @@ def limits_of(settings: Settings, channel: ChannelSettings) -> Limits:
     return Limits(
         rate=channel.rate,
         concurrency=channel.concurrency,
-        runs=settings.charge_runs // count if count > 1 else None,
+        # The only channel may have all of them. Of the runs that ask, one stays free for the tick.
+        charge_runs=settings.charge_runs // count if count > 1 else None,
+        look_runs=(settings.pace_runs - 1) // count if count > 1 else None,
         turn_seconds=settings.hard_limit_seconds,
         claim_size=settings.claim_size,
         group_size=settings.group_size,

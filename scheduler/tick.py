@@ -34,6 +34,7 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
     leave_at = ports.boottime() + open_for_seconds
     with ports.database.transaction() as tx:
         installation.note_clock(tx)
+        _miss_channels(tx, [channel.channel.name for channel in channels])
     _ring_all(channels, enqueue, rung)  # first what is due already: opening may take long
     for channel in channels:  # before the day's periods are opened: what is opened is measured by it
         begin_day(channel.database, channel.channel.name, channel.limits.brakes.zone_name)
@@ -47,6 +48,18 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
     for (bell, _), count in rung.items():
         did[bell] += count
     return +did
+
+
+def _miss_channels(tx: Transaction, names: Sequence[str]) -> None:
+    """Tell, once, of cards whose channel this process does not know: nobody charges them."""
+    installation.know_channels(tx, names)
+    installation.write_events(
+        tx,
+        [
+            installation.event(tx, "channel.missing", is_incident=True, channel=row.name, cards=row.cards)
+            for row in installation.miss_channels(tx, names)
+        ],
+    )
 
 
 def _ring_all(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], rung: Counter[tuple[Bell, str]]) -> None:
@@ -65,12 +78,16 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
         due, looks = _due(tx, ports) if _may_charge(tx, channel) else (0, False)
         undecided = resolve.undecided_count(tx, channel=channel)
         hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
+        turn = tx.real.microsecond
+    most = min(CHARGE_RUNS, ports.limits.charge_runs or CHARGE_RUNS)
     wanted = {
-        Bell.CHARGE: max(min(CHARGE_RUNS, -(-due // size)), int(looks)),
+        Bell.CHARGE: max(min(most, -(-due // size)), int(looks)),
         Bell.RESOLVE: min(undecided, 1),
         Bell.FOLLOW: int(hints),
     }
-    for bell, count in wanted.items():
+    # In another order each time: where a channel may ask in one run only, the first bell gets it.
+    bells = [*wanted.items()] * 2
+    for bell, count in bells[turn % len(wanted) :][: len(wanted)]:
         for _ in range(count - rung[bell, channel]):
             enqueue(bell, channel)
             rung[bell, channel] += 1

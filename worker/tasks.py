@@ -14,9 +14,10 @@ from billing.charge_due import charge_due
 from billing.follow_hints import follow_hints
 from billing.forget_hints import forget_hints
 from billing.resolve_unknown import resolve_unknown
+from billing.take_turn import taken_turn
 from domain.errors import BillingError
 from runtime.wiring import open_channels
-from scheduler.pace import QUEUE_OF, Bell
+from scheduler.pace import QUEUE_OF, Bell, Queue
 from scheduler.tick import tick
 from worker.celery_app import SETTINGS, app
 
@@ -66,7 +67,10 @@ def _run_for(channel: str, bell: Bell, work: Callable[[Ports], dict[str, object]
         if ports is None:
             _log.warning("doorbell.unknown_channel", bell=str(bell))
             return {}
-        return work(ports)
+        queue = QUEUE_OF[bell]
+        most = ports.limits.charge_runs if queue is Queue.CHARGE else ports.limits.look_runs
+        with taken_turn(ports, queue, most=most) as has_turn:
+            return work(ports) if has_turn else {}
 
     return _run(bell, of_the_channel, channel=channel)
 

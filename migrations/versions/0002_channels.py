@@ -33,5 +33,14 @@ def upgrade() -> None:
     # An invoice's attempts may have been sent through several channels: each is looked up where it was sent.
     op.add_column("charge_attempt", sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_column("invoice", "cleared_at")
+    op.create_table(
+        "channel_turn",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "queue", "number", name=op.f("pk_channel_turn")),
+    )
     # A channel happens to nobody's subscription.
     op.alter_column("outbox_event", "subscription_id", nullable=True)

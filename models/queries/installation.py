@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
+    from sqlalchemy import Row
+
     from models.session import Transaction
 
 
@@ -152,6 +154,17 @@ def know_channels(tx: Transaction, names: Iterable[str]) -> None:
         ),
         {"names": sorted(names), "real": tx.real},
     )
+
+
+def miss_channels(tx: Transaction, names: Iterable[str]) -> Sequence[Row[Any]]:
+    """Note which channels are not among the configured ones any more; gives those with cards, each only once."""
+    missing = text(
+        "UPDATE channel_state SET missing_since = :real WHERE missing_since IS NULL AND name <> ALL(:names)"
+        " RETURNING name, (SELECT count(*) FROM billing_key k"
+        " WHERE k.channel = channel_state.name AND k.revoked_at IS NULL) AS cards"
+    )
+    rows = tx.connection.execute(missing, {"real": tx.real, "names": sorted(set(names))}).all()
+    return [row for row in rows if row.cards]
 
 
 def known_channels(tx: Transaction) -> Sequence[str]:
