@@ -7,11 +7,9 @@ from the descriptions here.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -29,11 +27,13 @@ from domain.time_limits import (
     check_time_limits,
 )
 from runtime.channels import channels_of, check_channels
+from runtime.setting_values import read_clock, read_networks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.channels import ChannelSettings
+    from runtime.setting_values import ClockSetting, Network
 
 PREFIX = "JEONGGI_"
 #: What follows is a channel's name and what of it: variables of channels are read by ``runtime.credentials``.
@@ -45,15 +45,6 @@ _DEFAULTS = TimeLimits()
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockSetting:
-    """Where the mapped clock begins, and how many of its seconds pass in a real one (None: it is stepped)."""
-
-    origin: datetime
-    rate: int | None
 
 
 class Settings(BaseSettings):
@@ -228,17 +219,17 @@ class Settings(BaseSettings):
     @property
     def hook_networks(self) -> Sequence[Network]:
         """Where hooks may come from; empty: anywhere."""
-        return _networks("hook_sources", self.hook_sources)
+        return read_networks(f"{PREFIX}HOOK_SOURCES", self.hook_sources)
 
     @property
     def proxy_networks(self) -> Sequence[Network]:
         """Where our own proxies are."""
-        return _networks("trusted_proxies", self.trusted_proxies)
+        return read_networks(f"{PREFIX}TRUSTED_PROXIES", self.trusted_proxies)
 
     @property
     def clock_setting(self) -> ClockSetting | None:
         """The mapped clock, or None for real time."""
-        return None if self.clock is None else _parsed_clock(self.clock)
+        return None if self.clock is None else read_clock(f"{PREFIX}CLOCK", self.clock)
 
     @property
     def channels(self) -> Sequence[ChannelSettings]:
@@ -370,28 +361,3 @@ def _check_clock(settings: Settings) -> None:
             f"{PREFIX}CLOCK is only for the simulator: unset it, or point {PREFIX}GATEWAY_URL, and every channel's"
             " gateway_url, at a loopback address."
         )
-
-
-def _networks(field_name: str, text: str) -> Sequence[Network]:
-    try:
-        return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise Misconfigured(
-            f"{PREFIX}{field_name.upper()} cannot be used: give addresses or networks, separated by commas, such as"
-            " 192.0.2.7,198.51.100.0/24."
-        ) from None
-
-
-def _parsed_clock(text: str) -> ClockSetting:
-    origin_text, at, rate_text = text.rpartition("@")
-    try:
-        origin = datetime.fromisoformat(origin_text)
-    except ValueError:
-        origin = None
-    whole = rate_text.isascii() and rate_text.isdigit() and int(rate_text) >= 1
-    if not at or origin is None or origin.tzinfo is None or not (whole or rate_text == "step"):
-        raise Misconfigured(
-            f"{PREFIX}CLOCK cannot be used: give ORIGIN@RATE with an offset and a whole rate of at least 1, or"
-            " ORIGIN@step, such as 2026-01-31T00:00:00+09:00@86400."
-        )
-    return ClockSetting(origin=origin, rate=int(rate_text) if whole else None)

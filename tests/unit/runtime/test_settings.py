@@ -8,7 +8,8 @@ import pytest
 
 from domain.errors import Misconfigured
 from domain.time_limits import SCALED_FOR_SIMULATOR, TimeLimits
-from runtime.settings import ClockSetting, exported, load_settings
+from runtime.setting_values import ClockSetting
+from runtime.settings import exported, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
