@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from billing.calendars import calendar_of
+from billing.forecast import expect_more
 from domain.billing_period import CatchUp, SkipReason
 from domain.errors import BadInput, Conflict, NotFound
 from domain.states import advance
@@ -93,6 +94,7 @@ def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
         if subscription.set_aside_reason is None:
             raise Conflict(f"subscription {subscription_id} is not set aside")
         change.take_back(tx, subscription_id)
+        expect_more(tx, [subscription_id])
         _tell(tx, "subscription.released", subscription_id, by)
 
 
@@ -115,6 +117,7 @@ def _come_back(tx: Transaction, subscription: Row[Any], happened: SubscriptionEv
         next_billing_at=calendar.start(arrears.first),
         catch_up_below=arrears.current,
     )
+    expect_more(tx, [subscription.id])
 
 
 def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
@@ -161,6 +164,8 @@ def _apply(tx: Transaction, subscription: Row[Any], wanted: Change, key_id: UUID
         billing_key_id=key_id or subscription.billing_key_id,
         ended_reason=EndedReason.CANCELLED if wanted is Change.CANCEL else None,
     )
+    if wanted is Change.CHANGE_CARD:
+        expect_more(tx, [subscription.id])
     _tell(tx, f"subscription.{wanted}", subscription.id, by)
 
 

@@ -138,6 +138,7 @@ def _report(answer: Answer, token: AccessToken) -> Report:
         outcome=answer.outcome,
         looked=looked,
         is_answer=True,
+        issuer_code=answer.issuer_code,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from billing.forecast import expect_more
 from domain.charge_attempt import UNDECIDED
 from domain.errors import Conflict, NotFound
 from domain.invoice import CHARGEABLE, Trigger
@@ -62,6 +63,7 @@ def charge_now(ports: Ports, invoice_id: UUID, *, by: By, dry_run: bool = False)
             is_first = invoice.next_trigger == Trigger.SCHEDULE
             trigger = Trigger.SCHEDULE if is_first else Trigger.ADMIN
             change.make_due(tx, invoice_id=invoice_id, trigger=trigger, ladder_at=planned or invoice.ladder_at)
+            expect_more(tx, [invoice.subscription_id])
             installation.write_audit(
                 tx,
                 actor=by.actor,

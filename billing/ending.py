@@ -191,6 +191,7 @@ class Ending:
             ladder_at=next_attempt_at,
             ladder_step=decision.step,
             next_trigger=Trigger.DUNNING,
+            at_once=False,
         )
         self.debtors.add(invoice["subscription_id"])
         match decision:

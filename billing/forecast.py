@@ -32,13 +32,17 @@ _NONE: Final = Volume()
 
 def begin_day(database: Database, channel: str, zone_name: str) -> None:
     """Let the channel's civil day have its forecast, and the next one. Safe to run any number of times at once."""
-    with database.reading() as tx:
+    with database.reading() as tx:  # the rule: it has
+        if _has_begun(tx, channel, civil_date(tx.now, zone_name)):
+            return
+    with database.transaction() as tx:
+        envelope.alone(tx)
         today = civil_date(tx.now, zone_name)
+        if _has_begun(tx, channel, today):
+            return
         tomorrow = today + ONE_DAY
         standing_today = envelope.read_envelope(tx, channel, today)
         is_tomorrow_written = envelope.read_envelope(tx, channel, tomorrow) is not None
-        if standing_today is not None and standing_today.begun_at is not None and is_tomorrow_written:
-            return
         begin, end = _span(today, zone_name)
         if standing_today is None:
             expected = _everything_due(tx, channel, end=end)
@@ -48,7 +52,6 @@ def begin_day(database: Database, channel: str, zone_name: str) -> None:
             expected = _NONE
         next_span = _span(tomorrow, zone_name)
         ahead = _NONE if is_tomorrow_written else _periods_of(tx, channel, begin=next_span[0], end=next_span[1])
-    with database.transaction() as tx:
         if standing_today is None:
             envelope.write_forecast(tx, channel, today, (begin, end), expected, has_begun=True)
         elif standing_today.begun_at is None:
@@ -59,6 +62,7 @@ def begin_day(database: Database, channel: str, zone_name: str) -> None:
 
 def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
     """A person has just made these subscriptions due, or due sooner: their charges are no surprise."""
+    envelope.alone(tx, or_beside_others=True)
     rows = envelope.subscriptions_by_id(tx, subscription_ids)
     for day in envelope.envelopes_to_come(tx, sorted({row.channel for row in rows})):
         begin = day.begins_at if day.begins_at > tx.now else None
@@ -69,6 +73,12 @@ def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
             more = more + at_once.opened + at_once.declined
         if more != _NONE:
             envelope.add_expected(tx, day.channel, day.day, more)
+
+
+def _has_begun(tx: Transaction, channel: str, today: date) -> bool:
+    standing = envelope.read_envelope(tx, channel, today)
+    is_begun = standing is not None and standing.begun_at is not None
+    return is_begun and envelope.read_envelope(tx, channel, today + ONE_DAY) is not None
 
 
 def _everything_due(tx: Transaction, channel: str, *, end: datetime) -> Volume:

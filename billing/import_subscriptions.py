@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from billing.admit_subscriptions import ROWS_BECAME, Admitted, Said, Tally, Terms, admit
+from billing.forecast import expect_more
 from billing.starting_point import StartingPoints
 from domain.errors import BillingError
 from domain.subscription_file import Refused, SubscriptionFile
@@ -147,7 +148,7 @@ def _taken_one_by_one(take: _Take, chunk: Sequence[SubscriptionRow], said: Said)
 
 
 def write_admitted(tx: Transaction, admitted: Admitted) -> None:
-    """Write what was admitted."""
+    """Write what was admitted, and expect its charges."""
     importing.write_subscriptions(
         tx,
         customers=admitted.customers,
@@ -157,6 +158,7 @@ def write_admitted(tx: Transaction, admitted: Admitted) -> None:
         skips=admitted.skips,
     )
     installation.write_events(tx, admitted.events)
+    expect_more(tx, [row["id"] for row in admitted.subscriptions])
 
 
 def _audit(database: Database, tally: Tally, by: By, file_name: str, *, is_whole: bool) -> None:

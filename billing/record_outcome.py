@@ -22,7 +22,7 @@ from billing.watch_channel import watch_channel
 from domain.outcome import Approved, Unknown, UnknownReason
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionEvent, SubscriptionState
-from models.queries import claim, installation, record
+from models.queries import brake, claim, installation, record
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _ATTEMPT_COLUMNS = (
     "id", "state", "decline_code", "unknown_reason", "raw_reason", "next_look_up_at", "operator_since",
     "operator_reason", "absent_count", "ended_at",
 )  # fmt: skip
-_INVOICE_COLUMNS = ("id", "state", "next_attempt_at", "next_trigger", "ladder_step", "ladder_at")
+_INVOICE_COLUMNS = ("id", "state", "next_attempt_at", "next_trigger", "ladder_step", "ladder_at", "at_once")
 
 
 def record_outcomes(ports: Ports, reports: Sequence[Report]) -> Recorded:
@@ -85,6 +85,7 @@ def _record(ports: Ports, reports: Sequence[Report]) -> Recorded:
         counts.update(states)
         _write(tx, ending, reports)
         _settle_subscriptions(tx, ending, subscriptions)
+        _note_issuers(tx, reports)
         news = [report for report, state in zip(reports, states, strict=True) if state != "stale"]
         watch_channel(tx, ports, news)
     return Recorded(counts=+counts)
@@ -124,6 +125,17 @@ def _write(tx: Transaction, ending: Ending, reports: Sequence[Report]) -> None:
     )
     if ending.paid_late:
         record.abandon_unneeded(tx, ending.paid_late)
+
+
+def _note_issuers(tx: Transaction, reports: Sequence[Report]) -> None:
+    """Which company issued a card is told with its payments only; maintenance windows of issuers go by it."""
+    told = {}
+    for report in reports:
+        code = report.issuer_code or next((found.issuer_code for found in report.payments), "")
+        if code:
+            told[report.attempt_id, report.send_no] = code
+    if told:
+        brake.note_issuers(tx, told)
 
 
 def _settle_subscriptions(tx: Transaction, ending: Ending, subscriptions: Mapping[UUID, Row[Any]]) -> None:

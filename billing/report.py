@@ -44,6 +44,7 @@ class Report:
     looked: Sequence[Looked] = ()
     payments: Sequence[Record] = ()
     is_answer: bool = False  # the sender's own: its send was answered
+    issuer_code: str = ""  # of the card that was charged, if it was told
 
 
 @dataclass(slots=True)

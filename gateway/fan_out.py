@@ -19,6 +19,7 @@ from domain.errors import RuleBroken
 from domain.outcome import NotExecuted, NotExecutedReason, Outcome, Unknown, UnknownReason
 from gateway.port import Answer
 from gateway.questions import authorization
+from gateway.records import issuer_of
 from gateway.tokens import boottime
 from gateway.transport import Passage, StoppedBeforeSending
 from gateway.wire import AGAIN_PATH, again_body, classify_again
@@ -241,6 +242,7 @@ class IamportFanOut:
             outcome=outcome,
             http_status=reply.status,
             body=body,
+            issuer_code="" if body is None else issuer_of(body.get("response")),
             refused_fresh_token=is_refused and is_fresh,
         )
 

@@ -31,6 +31,7 @@ KEPT_FIELDS: Final = (
     "pg_tid",
     "sandbox",
     "card_code",
+    "card_issuer_code",
     "card_name",
 )
 _EVIDENCE_LENGTH: Final = 200

@@ -90,6 +90,7 @@ class Answer:
     outcome: Outcome
     http_status: int | None = None
     body: Mapping[str, object] | None = None
+    issuer_code: str = ""  # the card company's, if the answer told it
     #: A 401 although the token was not near its end: a configuration error, the channel must halt.
     refused_fresh_token: bool = False
 

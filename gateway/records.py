@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: How an answer that was worked on may come: some stand-ins and gateways answer a POST with 201.
 ANSWERED: Final = frozenset({200, 201})
+#: Refusals with these statuses come from the gateway's own code, so their envelope is believed.
+REFUSALS: Final = ANSWERED | {400, 403, 404, 422}
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,100}")
 #: 31 December 9999: later seconds are no instant, or milliseconds by mistake.
 _LATEST_SECOND: Final = 253_402_300_799
@@ -131,10 +133,17 @@ def read_record(found: Mapping[str, object], *, is_test: bool, rules: DeclineRul
         sandbox=is_sandbox(found),
         is_money=is_test or not is_sandbox(found),
         cancellations=_cancellations(found.get("cancel_history")),
-        issuer_code=_word(found.get("card_issuer_code")) or _word(found.get("card_code")),
+        issuer_code=issuer_of(found),
         pg=".".join(filter(None, (_word(found.get("pg_provider")), _word(found.get("pg_id"))))),
         usage=_word(found.get("customer_uid_usage")),
     )
+
+
+def issuer_of(found: object) -> str:
+    """The card company's code in a payment; empty if it tells none."""
+    if not isinstance(found, dict):
+        return ""
+    return _word(found.get("card_issuer_code")) or _word(found.get("card_code"))
 
 
 def _cancellations(history: object) -> tuple[Cancellation, ...]:

@@ -154,6 +154,28 @@ def delete_window(tx: Transaction, window_id: UUID) -> None:
     tx.connection.execute(text("DELETE FROM maintenance_window WHERE id = :id"), {"id": window_id})
 
 
+def note_issuers(tx: Transaction, codes: Mapping[tuple[UUID, int], str]) -> None:
+    """Keep which company issued the cards of these sends (attempt and number). A card that somebody is at is left out.
+
+    Billing keys are locked before invoices; here they come later: nobody is waited for, the next payment tells again.
+    """
+    tx.connection.execute(
+        text(
+            "UPDATE billing_key t SET issuer_code = free.code FROM (SELECT k.id, told.code FROM"
+            " unnest(CAST(:attempts AS uuid[]), CAST(:numbers AS int[]), CAST(:codes AS text[]))"
+            "  AS told (attempt_id, send_no, code)"
+            " JOIN send x ON x.attempt_id = told.attempt_id AND x.send_no = told.send_no"
+            " JOIN billing_key k ON k.id = x.billing_key_id WHERE k.issuer_code IS DISTINCT FROM told.code"
+            " FOR NO KEY UPDATE OF k SKIP LOCKED) free WHERE t.id = free.id"
+        ),
+        {
+            "attempts": [attempt_id for attempt_id, _ in codes],
+            "numbers": [send_no for _, send_no in codes],
+            "codes": list(codes.values()),
+        },
+    )
+
+
 def claim_first_window(tx: Transaction, channel: str) -> bool:
     """Whether the channel was never given its first window; it counts as given from now on."""
     return bool(

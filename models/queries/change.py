@@ -60,11 +60,11 @@ def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
 
 
 def make_due(tx: Transaction, *, invoice_id: UUID, trigger: str, ladder_at: datetime | None) -> None:
-    """Let an invoice be claimed now; what set it aside is taken as seen to."""
+    """Let an invoice be claimed now, through every window; what set it aside is taken as seen to."""
     tx.connection.execute(
         text(
             "UPDATE invoice SET next_attempt_at = :now, next_trigger = :trigger, ladder_at = :ladder_at,"
-            " set_aside_reason = NULL WHERE id = :id"
+            " at_once = true, set_aside_reason = NULL WHERE id = :id"
         ),
         {"id": invoice_id, "now": tx.now, "trigger": trigger, "ladder_at": ladder_at},
     )

@@ -64,6 +64,17 @@ class Standing:
     declined: Volume
 
 
+def alone(tx: Transaction, *, or_beside_others: bool = False) -> None:
+    """Whoever forecasts is alone with what it counts: who makes more due waits for it, or is waited for.
+
+    Args:
+        tx: Until its end.
+        or_beside_others: Of those who make more due, any number may be at work at once.
+    """
+    shared = "_shared" if or_beside_others else ""
+    tx.connection.execute(text(f"SELECT pg_advisory_xact_lock{shared}(hashtext('charge_envelope'))"))
+
+
 def envelope_of(row: Row[Any]) -> Envelope:
     """A day's envelope in its row."""
     return Envelope(

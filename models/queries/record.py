@@ -30,7 +30,7 @@ _SUBSCRIPTIONS: Final = text(
     " FROM subscription WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 )
 _INVOICES: Final = text(
-    "SELECT id, subscription_id, state, amount, next_attempt_at, next_trigger, ladder_step, ladder_at"
+    "SELECT id, subscription_id, state, amount, next_attempt_at, next_trigger, ladder_step, ladder_at, at_once"
     " FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 )
 _ATTEMPTS: Final = text(
