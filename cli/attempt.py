@@ -23,6 +23,9 @@ def list_(
         bool, typer.Option("--unknown", help="Only those of which nobody knows yet what the gateway did.")
     ] = False,
     operator: Annotated[bool, typer.Option("--operator", help="Only those that wait for an operator.")] = False,
+    late: Annotated[
+        bool, typer.Option("--late", help="Only those that turned out paid after they had been decided otherwise.")
+    ] = False,
     limit: Limit = 100,
     after: After = None,
     as_json: AsJson = False,
@@ -33,6 +36,7 @@ def list_(
             tx,
             unknown=unknown,
             operator=operator,
+            late=late,
             limit=limit,
             after=listing.find_id(tx, "attempt", after) if after else None,
         )

@@ -8,11 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from cli import attempt, channel, invariants, invoice, plan, subscription
+from cli import attempt, channel, hook, invariants, invoice, plan, subscription
 from cli.doctor import doctor
 from cli.options import AsJson
 from cli.output import say, say_json, warn
 from cli.up import up
+from cli.web import web
 from domain.errors import BadInput, BillingError, Misconfigured
 from models.migrate import upgrade_to_head
 from models.session import Database
@@ -27,10 +28,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Recurring billing: every billing period is charged once.",
 )
-for _noun in (plan, subscription, invoice, attempt, channel, invariants):
+for _noun in (plan, subscription, invoice, attempt, channel, hook, invariants):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 app.command()(doctor)
 app.command()(up)
+app.command()(web)
 
 
 @app.command()

@@ -30,6 +30,8 @@ _SIMULATOR_KEY: Final = "simulator"
 _SIMULATOR_RATE: Final = 2000
 _CONCURRENT_RUNS: Final = 2  # charge runs in one worker
 _READY_SECONDS: Final = 60
+#: Where hooks are taken (docs/reference/hooks.md).
+_HOOKS: Final = "/hooks/iamport"
 
 
 @dataclass(slots=True)
@@ -56,13 +58,16 @@ class Installation:
             self.engines.revive()
 
     def start_programs(self, supervisor: Supervisor, *, workers: int, used_merchant_uid: str) -> None:
-        """Simulator first, if there is one, then who charges, then who sets the pace, then who shows it."""
+        """Simulator first, if there is one, then who hears it and who charges, who sets the pace, who shows it."""
         self.environment = inherited_environment(JEONGGI_STATE_DIR=str(self.state.path))
         if self.settings.clock is not None:
             self.environment["JEONGGI_CLOCK"] = self.settings.clock
+        web_port = free_port(self.settings.web_port or None)
+        self.urls["hooks"] = f"{_at(self.settings.web_host)}:{web_port}{_HOOKS}"
         if not self.settings.has_gateway:
             self._start_simulator(supervisor, used_merchant_uid)
         self.settings_of_children()
+        self._start_web(supervisor, web_port)
         for number in range(1, workers + 1):
             supervisor.start(self._worker(f"charge-{number}", queue="charge"))
         supervisor.start(self._worker("pace", queue="pace"))
@@ -93,15 +98,8 @@ class Installation:
         self.simulator_ledger = self.state.path / "simulator.sqlite"
         command = [sys.executable, "-m", "simulator", "--port", str(port), "--control-port", str(control)]
         command += ["--ledger", str(self.simulator_ledger), "--used-merchant-uid", used_merchant_uid]
-        command += [
-            "--imp-key",
-            _SIMULATOR_KEY,
-            "--imp-secret",
-            _SIMULATOR_KEY,
-            "--issue-on-sight",
-            "--latency-ms",
-            "50",
-        ]
+        command += ["--imp-key", _SIMULATOR_KEY, "--imp-secret", _SIMULATOR_KEY, "--issue-on-sight"]
+        command += ["--latency-ms", "50", "--hook-url", self.urls["hooks"]]
         supervisor.start(
             Program(name="simulator", command=[*command, *simulator_flags()], environment=inherited_environment())
         )
@@ -120,6 +118,11 @@ class Installation:
         self.environment = {**suited, **self.environment}
         self.urls["simulator"] = url
         self.urls["simulator's control"] = f"http://127.0.0.1:{heard['control_port']}"
+
+    def _start_web(self, supervisor: Supervisor, port: int) -> None:
+        environment = {**self.environment, "JEONGGI_WEB_PORT": str(port)}
+        command = [sys.executable, "-P", "-m", "web"]
+        supervisor.start(Program(name="web", command=command, environment=environment))
 
     def _worker(self, name: str, *, queue: str) -> Program:
         options = ["-Q", queue, "-n", f"{name}@%h", "--concurrency", str(_CONCURRENT_RUNS), "--loglevel", "WARNING"]
@@ -146,6 +149,10 @@ class Installation:
             environment={**self.environment, **environment},
             stop_seconds=self.settings.soft_limit_seconds,
         )
+
+
+def _at(host: str) -> str:
+    return f"http://[{host}]" if ":" in host else f"http://{host}"
 
 
 def open_installation(stack: ExitStack, settings: Settings, *, stops_at: datetime | None) -> Installation:

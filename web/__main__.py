@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -14,11 +16,17 @@ from runtime.wiring import open_database
 from web.app import web_app
 from web.listener import listening, serve
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 _log = structlog.get_logger("web")
 
 
 def main() -> int:
     """Serve; gives the exit code."""
+    # The server takes these over, and gives them back, with the signal that it got, once it has ended in order.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     try:
         settings = load_settings()
         set_up_logs(settings)
@@ -34,6 +42,11 @@ def main() -> int:
     finally:
         database.close()
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import FastAPI
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from models.session import Database
     from runtime.settings import Settings
+
+#: What is still taken of a body that is refused.
+LARGEST_REST: Final = 1024 * 1024
+REST_SECONDS: Final = 1
 
 _log = structlog.get_logger("web")
 
@@ -49,22 +54,54 @@ def web_app(settings: Settings, database: Database, *, clock: Callable[[], float
 
 
 class _LastDoor:
-    """Nobody outside is shown what broke; the log tells its kind."""
+    """Nobody outside is shown what broke; the log tells its kind.
+
+    What was sent is taken before it is refused, within limits: a connection that is closed on unread bytes is reset,
+    and the sender would see that instead of the refusal.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _Body(receive)
         has_begun = False
 
         async def sending(message: Any) -> None:  # noqa: ANN401 - ASGI's own
             nonlocal has_begun
-            has_begun = True
+            if not has_begun:
+                has_begun = True
+                await body.take_rest()
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, body.receive, sending)
         except Exception as error:  # noqa: BLE001 - the last door
             _log.error("web.failed", error=type(error).__name__)  # no traceback: it may hold a body
             if scope["type"] == "http" and not has_begun:
-                await told(500, "something unexpected happened")(scope, receive, send)
+                await told(500, "something unexpected happened")(scope, body.receive, sending)
+
+
+class _Body:
+    """What comes of one request's body, counted."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._size = 0
+        self._has_ended = False
+
+    async def receive(self) -> Any:  # noqa: ANN401 - ASGI's own
+        """The next part, or that there is none."""
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        self._has_ended = not message.get("more_body", False)
+        return message
+
+    async def take_rest(self) -> None:
+        """Take what is still coming, and throw it away: so much, and for so long."""
+        try:
+            async with asyncio.timeout(REST_SECONDS):
+                while not self._has_ended and self._size < LARGEST_REST:
+                    await self.receive()
+        except TimeoutError:
+            self._has_ended = True

@@ -15,7 +15,7 @@ from domain.channel import DEFAULT_CHANNEL, is_channel_name
 from domain.errors import BadInput
 from domain.hint import read_hint
 from models.session import CommitInDoubt, DatabaseTrouble, RowsRefused
-from web.bodies import BodyTooLarge, BodyTooSlow, fields_of, read_whole
+from web.bodies import BodyOfAnotherKind, BodyTooLarge, BodyTooSlow, check_kind, fields_of, read_whole
 from web.sources import Sources, one_host
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from models.session import Database
     from web.rate import Rate
 
-#: The gateway waits longer than this; a hook that cannot be stored meanwhile is told so.
-STORE_SECONDS: Final = 8
+#: The gateway waits longer than this; a hook that cannot be stored meanwhile is told so, and may be sent again.
+STORE_SECONDS: Final = 3
 
 _log = structlog.get_logger("web")
 
@@ -65,7 +65,13 @@ class HookDoor:
         if not self._rate.take(one_host(sender)):
             return told(429, "too many hooks at once")
         try:
+            check_kind(
+                content_type=request.headers.get("content-type", ""),
+                content_encoding=request.headers.get("content-encoding", ""),
+            )
             hint = read_hint(fields_of(await read_whole(request.stream())), channel=channel)
+        except BodyOfAnotherKind as error:
+            return told(415, str(error))
         except BodyTooLarge as error:
             return told(413, str(error))
         except BodyTooSlow as error:

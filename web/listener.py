@@ -7,7 +7,7 @@ request was read.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -28,25 +28,38 @@ _STOP_SECONDS: Final = 10
 
 
 class OneRequest(H11Protocol):
-    """A connection that carries one request and is closed after it, or if its head does not come in time."""
+    """A connection that carries one request and is closed after it, or if its head does not come in time.
 
+    When there are too many, the one that has kept us waiting for its head for the longest makes room: a sender whose
+    head comes at once gets through any number that send nothing.
+    """
+
+    _silent: ClassVar[dict[OneRequest, None]] = {}  # whose head has not come, the oldest first
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override,explicit-override]
         """Begin to wait for the head."""
         super().connection_made(transport)
+        self._patience = self.loop.call_later(HEAD_SECONDS, self.let_go_if_silent)
+        self._silent[self] = None
         if len(self.connections) > CONNECTIONS:
-            transport.abort()
-            return
-        self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+            next(iter(self._silent)).let_go_if_silent()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # type: ignore[explicit-override]  # none in typing 3.11
+    def data_received(self, data: bytes) -> None:  # type: ignore[explicit-override]  # none in typing 3.11
+        """Hear of it; no longer silent once the head is whole."""
+        super().data_received(data)
+        if self.headers:
+            self._silent.pop(self, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # type: ignore[explicit-override]
         """Wait no more."""
+        self._silent.pop(self, None)
         if self._patience is not None:
             self._patience.cancel()
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
+    def let_go_if_silent(self) -> None:
+        """Close it, unless its request is being answered."""
         if not self.headers:  # none were read
             self.transport.abort()
 

@@ -72,7 +72,9 @@ _ATTEMPTS: Final = (
 _ATTEMPT_PAGE: Final = text(
     f"{_ATTEMPTS} WHERE (CAST(:after AS uuid) IS NULL OR a.id > :after)"
     f" AND (NOT :unknown OR a.state IN ({listed(UNDECIDED)}))"
-    " AND (NOT :operator OR a.operator_since IS NOT NULL) ORDER BY a.id LIMIT :limit"
+    " AND (NOT :operator OR a.operator_since IS NOT NULL)"
+    " AND (NOT :late OR EXISTS (SELECT FROM outbox_event e WHERE e.attempt_id = a.id"
+    "   AND e.kind = 'attempt.approved_late')) ORDER BY a.id LIMIT :limit"
 )
 
 
@@ -152,12 +154,11 @@ def list_subscriptions(
 
 
 def list_attempts(
-    tx: Transaction, *, unknown: bool, operator: bool, limit: int, after: UUID | None
+    tx: Transaction, *, unknown: bool, operator: bool, late: bool, limit: int, after: UUID | None
 ) -> Sequence[Row[Any]]:
     """Attempts by id, which is by time; ``after`` is the last one of the page before."""
-    return tx.connection.execute(
-        _ATTEMPT_PAGE, {"unknown": unknown, "operator": operator, "limit": min(limit, PAGE), "after": after}
-    ).all()
+    values = {"unknown": unknown, "operator": operator, "late": late, "limit": min(limit, PAGE), "after": after}
+    return tx.connection.execute(_ATTEMPT_PAGE, values).all()
 
 
 def invoice(tx: Transaction, invoice_id: UUID) -> Row[Any]:
