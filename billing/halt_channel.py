@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.halt import HaltCause
-from models.queries import installation
+from models.queries import brake, installation
 
 if TYPE_CHECKING:
     from billing.change_subscription import By
@@ -37,13 +37,20 @@ def halt_within(tx: Transaction, channel: str, *, reason: str, cause: HaltCause)
 
 
 def resume(database: Database, channel: str, *, by: By) -> bool:
-    """Let claims be made again; gives whether it was halted."""
+    """Let claims be made again, and an open breaker probe at once; gives whether one of them held it."""
     with database.transaction() as tx:
-        was_halted = installation.resume_channel(tx, channel)
-        if was_halted:
-            installation.write_events(tx, [installation.event(tx, "channel.resumed", channel=channel)])
-            _audit(tx, "channel.resumed", channel, by)
-    return was_halted
+        return resume_within(tx, channel, by=by)
+
+
+def resume_within(tx: Transaction, channel: str, *, by: By) -> bool:
+    """The same inside a transaction; its last statements, for it locks the channel's row."""
+    was_halted = installation.resume_channel(tx, channel)
+    was_open = brake.probe_at_once(tx, channel)
+    if was_halted:
+        installation.write_events(tx, [installation.event(tx, "channel.resumed", channel=channel)])
+    if was_halted or was_open:
+        _audit(tx, "channel.resumed", channel, by)
+    return was_halted or was_open
 
 
 def _audit(tx: Transaction, action: str, channel: str, by: By) -> None:

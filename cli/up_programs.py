@@ -114,6 +114,8 @@ class Installation:
             "JEONGGI_NAMESPACE": self.settings.namespace or DEMO_NAMESPACE,
             "JEONGGI_TEST_CHANNEL": "true",
             "JEONGGI_GATEWAY_RATE": str(_SIMULATOR_RATE),
+            "JEONGGI_BREAKER_PAUSE_SECONDS": "1",
+            "JEONGGI_BREAKER_LONGEST_PAUSE_SECONDS": "10",
         }
         self.environment = {**suited, **self.environment}
         self.urls["simulator"] = url

@@ -22,11 +22,6 @@ _MOST_WEEKS: Final = 5
 _DAYS: Final = range(1, 8)
 NAMES_OF_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-#: What every channel that is not the simulator begins with. Source: KG Inicis and the card companies tell of nightly
-#: work between 23:30 and 01:00; ten minutes on both sides are our own.
-NIGHTLY_BEGINS: Final = time(23, 20)
-NIGHTLY_ENDS: Final = time(1, 10)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -42,6 +37,11 @@ class Window:
     weekdays: frozenset[int] = frozenset()
     nth: int = 0
     issuer_code: str | None = None
+
+
+#: What every channel begins with behind which real money moves. Source: KG Inicis and the card companies tell of
+#: nightly work between 23:30 and 01:00; ten minutes on both sides are our own.
+NIGHTLY: Final = Window(begins=time(23, 20), ends=time(1, 10), zone_name="Asia/Seoul")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,21 @@ def check_window(window: Window) -> None:
         raise BadInput(f"nth cannot be used; give 1 to {_MOST_WEEKS}, the week of the month")
     if window.nth and not window.weekdays:
         raise BadInput("nth needs weekdays: which day's n-th in the month?")
+
+
+def read_time(name: str, text: str) -> time:
+    """A civil time such as ``23:20``.
+
+    Raises:
+        BadInput: It is none, or has seconds or an offset; the message names it.
+    """
+    try:
+        found = time.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.second or found.microsecond or found.tzinfo is not None:
+        raise BadInput(f"{name} {text!r} is no time of the day; give one such as 23:20")
+    return found
 
 
 def read_weekdays(text: str) -> frozenset[int]:
@@ -126,6 +141,12 @@ def closed_at(windows: Sequence[Window], instant: datetime) -> Closed:
         is_all=any(window.issuer_code is None for window in closed),
         issuer_codes=frozenset(window.issuer_code for window in closed if window.issuer_code is not None),
     )
+
+
+def ends_next(windows: Sequence[Window], instant: datetime) -> datetime | None:
+    """When the first of the windows that an instant lies in is over; None if it lies in none."""
+    ends = [span.end for window in windows if (span := _around(window, require_utc(instant))) is not None]
+    return min(ends, default=None)
 
 
 def next_open(windows: Sequence[Window], instant: datetime) -> datetime | None:

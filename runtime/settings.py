@@ -181,6 +181,23 @@ class Settings(BaseSettings):
     max_periods_behind: Count = Field(
         120, description="Past periods of one subscription that catching up opens at most, before a person is asked."
     )
+    breaker_run: Count = Field(
+        5, description="So many charges in trouble in a row (no answer, 5xx, no connection) open a channel's breaker"
+        " ([brakes](brakes.md))."
+    )  # fmt: skip
+    breaker_merchant_run: Count = Field(
+        3, description="So many charges in a row that are declined for your own account halt the channel."
+    )
+    breaker_pause_seconds: Seconds = Field(
+        30, description="From the breaker's opening to its probe of one charge; each probe that fails doubles it."
+    )
+    breaker_longest_pause_seconds: Seconds = Field(1800, description="And this is the longest.")
+    envelope_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        2.0, description="So many times its forecast, in charges and in won, a channel may charge on one civil day;"
+        " more stops it and asks a person."
+    )  # fmt: skip
+    envelope_floor_charges: Count = Field(100, description="And so many charges on top of that.")
+    envelope_floor_won: Count = Field(5_000_000, description="And so many won on top of that.")
     web_host: str = Field("127.0.0.1", description="The address on which `jeonggi web` takes the gateway's hooks.")
     web_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8470, description="Its port; 0 takes a free one. Under `jeonggi up` another one if this is taken."

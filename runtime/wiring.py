@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from billing.ports import Channel, Limits, Ports
+from billing.ports import Brakes, Channel, Limits, Ports
+from billing.windows import give_first_windows
+from domain.breaker import BreakerTerms
+from domain.envelope import EnvelopeTerms, Volume
 from domain.errors import BadInput, Misconfigured
 from domain.evidence import Patience
 from gateway.config import GatewayConfig
@@ -61,6 +64,7 @@ def open_database(settings: Settings) -> Database:
             if settings.namespace is not None:
                 installation.own_namespace(tx, settings.namespace)
             installation.know_channels(tx, [channel.name for channel in settings.channels])
+            give_first_windows(tx, [channel.name for channel in settings.channels if channel.is_live])
     except BaseException:
         database.close()
         raise
@@ -178,8 +182,26 @@ def limits_of(settings: Settings, channel: ChannelSettings) -> Limits:
             longest_processing=timedelta(seconds=settings.longest_processing_seconds),
         ),
         max_behind=settings.max_periods_behind,
+        brakes=brakes_of(settings),
         hint_look_ups_a_minute=settings.hook_look_ups_a_minute,
         hint_retention=timedelta(days=settings.hook_retention_days),
+    )
+
+
+def brakes_of(settings: Settings) -> Brakes:
+    """What stops a channel by itself."""
+    return Brakes(
+        breaker=BreakerTerms(
+            trouble_run=settings.breaker_run,
+            merchant_run=settings.breaker_merchant_run,
+            pause=timedelta(seconds=settings.breaker_pause_seconds),
+            longest_pause=timedelta(seconds=settings.breaker_longest_pause_seconds),
+        ),
+        envelope=EnvelopeTerms(
+            factor=settings.envelope_factor,
+            floor=Volume(charges=settings.envelope_floor_charges, won=settings.envelope_floor_won),
+        ),
+        zone_name=settings.timezone.key,
     )
 
 

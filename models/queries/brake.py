@@ -107,7 +107,20 @@ def free_probe(tx: Transaction, channel: str) -> None:
     )
 
 
+def probe_at_once(tx: Transaction, channel: str) -> bool:
+    """Let an open breaker pause no longer; gives whether it was open."""
+    ended = text(
+        "UPDATE channel_state SET breaker_until = :real WHERE name = :channel AND breaker_state = 'open'"
+        " AND breaker_until > :real"
+    )
+    return bool(tx.connection.execute(ended, {"channel": channel, "real": tx.real}).rowcount)
+
+
 # Windows.
+
+_WINDOWS: Final = (
+    "SELECT id, channel, issuer_code, begins, ends, timezone, weekdays, nth, note, created_at FROM maintenance_window"
+)
 
 
 def windows_of(tx: Transaction, channel: str) -> Sequence[Window]:
@@ -136,12 +149,12 @@ def window_of(row: Row[Any]) -> Window:
 
 def list_windows(tx: Transaction) -> Sequence[Row[Any]]:
     """Every window, the oldest first."""
-    return tx.connection.execute(
-        text(
-            "SELECT id, channel, issuer_code, begins, ends, timezone, weekdays, nth, note FROM maintenance_window"
-            " ORDER BY created_at, id"
-        )
-    ).all()
+    return tx.connection.execute(text(f"{_WINDOWS} ORDER BY created_at, id")).all()
+
+
+def find_window(tx: Transaction, window_id: UUID) -> Row[Any] | None:
+    """One window."""
+    return tx.connection.execute(text(f"{_WINDOWS} WHERE id = :id"), {"id": window_id}).one_or_none()
 
 
 def write_window(tx: Transaction, row: Mapping[str, Any]) -> None:
@@ -149,9 +162,10 @@ def write_window(tx: Transaction, row: Mapping[str, Any]) -> None:
     insert_rows(tx, MaintenanceWindow, [row])
 
 
-def delete_window(tx: Transaction, window_id: UUID) -> None:
-    """Take a window away."""
-    tx.connection.execute(text("DELETE FROM maintenance_window WHERE id = :id"), {"id": window_id})
+def delete_window(tx: Transaction, window_id: UUID) -> bool:
+    """Take a window away; gives whether it was there."""
+    deleted = tx.connection.execute(text("DELETE FROM maintenance_window WHERE id = :id"), {"id": window_id})
+    return bool(deleted.rowcount)
 
 
 def note_issuers(tx: Transaction, codes: Mapping[tuple[UUID, int], str]) -> None:
@@ -176,11 +190,16 @@ def note_issuers(tx: Transaction, codes: Mapping[tuple[UUID, int], str]) -> None
     )
 
 
-def claim_first_window(tx: Transaction, channel: str) -> bool:
-    """Whether the channel was never given its first window; it counts as given from now on."""
-    return bool(
+def claim_first_windows(tx: Transaction, channels: Sequence[str]) -> Sequence[str]:
+    """Which of these channels were never given their first window; they count as given from now on."""
+    return (
         tx.connection.execute(
-            text("UPDATE channel_state SET has_first_window = true WHERE name = :channel AND NOT has_first_window"),
-            {"channel": channel},
-        ).rowcount
+            text(
+                "UPDATE channel_state SET has_first_window = true WHERE name = ANY(:channels) AND NOT has_first_window"
+                " RETURNING name"
+            ),
+            {"channels": list(channels)},
+        )
+        .scalars()
+        .all()
     )

@@ -31,6 +31,7 @@ _TABLES: Final = {
     "subscription": "subscription",
     "attempt": "charge_attempt",
     "refund": "refund",
+    "window": "maintenance_window",
 }
 _ID_LENGTH: Final = 32
 _SHORTEST: Final = 8
@@ -46,7 +47,7 @@ _INVOICES: Final = (
 _SUBSCRIPTIONS: Final = (
     "SELECT s.id, c.customer_ref, c.name, c.email, c.tel, p.code AS plan, p.every, p.cron, price.amount, s.timezone,"
     " s.started_on, s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at, s.requested_change,"
-    " s.set_aside_reason, k.customer_uid, k.revoked_at"
+    " s.set_aside_reason, k.customer_uid, k.channel, k.revoked_at"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
     " JOIN plan_price price ON price.id = s.plan_price_id LEFT JOIN billing_key k ON k.id = s.billing_key_id"
 )

@@ -47,6 +47,8 @@ class Fleet:
             "JEONGGI_NAMESPACE": NAMESPACE,
             "JEONGGI_TEST_CHANNEL": "true",
             "JEONGGI_STATE_DIR": str(folder / "state"),
+            "JEONGGI_BREAKER_PAUSE_SECONDS": "1",
+            "JEONGGI_BREAKER_LONGEST_PAUSE_SECONDS": "10",
             "JEONGGI_LOG_FORMAT": "json",
             **{f"JEONGGI_{name.upper()}": str(value) for name, value in settings.items()},
         }
