@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.calendars import schedule_of
 from domain.billing_period import Calendar, CatchUp, SkipReason
+from domain.channel import DEFAULT_CHANNEL
 from domain.errors import BadInput
 from domain.identity import subscription_id
 from domain.instants import ONE_DAY, civil_date, instant_of
@@ -23,7 +24,7 @@ from models.ids import new_id
 from models.queries import importing, installation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -45,6 +46,8 @@ class Terms:
     namespace: str
     max_behind: int
     update: bool  # contact data of customers that stand may change
+    channels: Collection[str] = (DEFAULT_CHANNEL,)  # those that a row may name
+    channel: str | None = DEFAULT_CHANNEL  # of rows that name none; None: each must
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ class _Chunk:
         self._customers = importing.customers_by_ref(tx, (row.customer_ref for row in rows))
         self._keys = importing.keys_by_uid(tx, (row.customer_uid for row in rows if row.customer_uid))
         self._new_customers: dict[str, UUID] = {}
-        self._new_keys: dict[str, UUID] = {}
+        self._new_keys: dict[tuple[str, str], UUID] = {}
         self.admitted = Admitted()
         for row in rows:
             try:
@@ -152,13 +155,14 @@ class _Chunk:
             raise BadInput(f"plan {row.plan!r} is unknown; import it first, or correct the row")
         refuse_far_dates(row, today=civil_date(self._tx.now, row.timezone))
         subscription, uid = self._ids[row.line], row.customer_uid
-        terms_told = (uid, row.timezone, row.paid_through)
+        channel = _channel_of(row, self._terms)
+        terms_told = (uid, channel, row.timezone, row.paid_through)
         if self._said.differs("subscription", str(subscription), terms_told):
             raise BadInput("an earlier row of this file names the same subscription with other terms")
         if self._said.differs("customer", row.customer_ref, row.contact):
             raise BadInput("an earlier row of this file tells another name, email or tel of the same customer")
         if uid is not None:
-            self._refuse_foreign_card(row, uid)
+            self._refuse_foreign_card(row, uid, channel)
         self._refuse_other_contact(row)
         repeated = self._said.differs("subscription", str(subscription), terms_told) is not None
         plan = self._plans[row.plan]
@@ -167,7 +171,7 @@ class _Chunk:
         )
         standing = self._standing.get(subscription)
         if standing is not None:
-            _refuse_other_terms(row, standing, calendar)
+            _refuse_other_terms(row, standing, calendar, channel)
         is_new = standing is None and not repeated
         point = (
             self._points.find(
@@ -179,16 +183,16 @@ class _Chunk:
         # Nothing may refuse the row from here on.
         changed = self._change_contact(row)
         if point is not None:
-            self._create(row, plan, point)
+            self._create(row, plan, point, channel)
         self._said.note("subscription", str(subscription), terms_told)
         self._said.note("customer", row.customer_ref, row.contact)
         if uid is not None:
-            self._said.note("card", uid, row.customer_ref)
+            self._said.note("card", f"{channel} {uid}", row.customer_ref)
         return "created" if is_new else "updated" if changed else "unchanged"
 
-    def _refuse_foreign_card(self, row: SubscriptionRow, uid: str) -> None:
-        key = self._keys.get(uid)
-        if self._said.differs("card", uid, row.customer_ref) or (
+    def _refuse_foreign_card(self, row: SubscriptionRow, uid: str, channel: str) -> None:
+        key = self._keys.get((channel, uid))
+        if self._said.differs("card", f"{channel} {uid}", row.customer_ref) or (
             key is not None and key.customer_ref != row.customer_ref
         ):
             raise BadInput("customer_uid is another customer's card; give one of this customer's")
@@ -216,7 +220,7 @@ class _Chunk:
         }
         return is_first
 
-    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint) -> None:
+    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint, channel: str) -> None:
         arrears = point.arrears
         subscription = self._ids[row.line]
         has_card = row.customer_uid is not None
@@ -227,7 +231,7 @@ class _Chunk:
                 "customer_id": customer_id,
                 "plan_id": plan.id,
                 "plan_price_id": plan.plan_price_id,
-                "billing_key_id": self._key(row.customer_uid, customer_id) if row.customer_uid else None,
+                "billing_key_id": self._key(row.customer_uid, customer_id, channel) if row.customer_uid else None,
                 "timezone": row.timezone,
                 "started_on": row.started_on,
                 "state": SubscriptionState.ACTIVE if has_card else SubscriptionState.PENDING,
@@ -274,15 +278,15 @@ class _Chunk:
             )
         return self._new_customers[row.customer_ref]
 
-    def _key(self, uid: str, customer_id: UUID) -> UUID:
-        if uid in self._keys:
-            known: UUID = self._keys[uid].id
+    def _key(self, uid: str, customer_id: UUID, channel: str) -> UUID:
+        if (channel, uid) in self._keys:
+            known: UUID = self._keys[channel, uid].id
             return known
-        if uid not in self._new_keys:
-            key_id = self._new_keys[uid] = new_id(self._tx.real)
-            row = {"id": key_id, "customer_id": customer_id, "customer_uid": uid, "created_at": self._tx.real}
-            self.admitted.keys.append(row)
-        return self._new_keys[uid]
+        if (channel, uid) not in self._new_keys:
+            key_id = self._new_keys[channel, uid] = new_id(self._tx.real)
+            row = {"id": key_id, "customer_id": customer_id, "customer_uid": uid, "channel": channel}
+            self.admitted.keys.append({**row, "created_at": self._tx.real})
+        return self._new_keys[channel, uid]
 
     def _count(self, plan: Row[Any], point: StartingPoint, *, has_card: bool) -> None:
         arrears = point.arrears
@@ -302,12 +306,24 @@ class _Chunk:
         tally.spread_won += spread * plan.amount
 
 
-def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Calendar) -> None:
+def _channel_of(row: SubscriptionRow, terms: Terms) -> str:
+    """Which channel a row's card is of; what a row without a card says of it is only checked."""
+    if row.channel is not None and row.channel not in terms.channels:
+        raise BadInput(f"channel {row.channel[:40]!r} is none of {', '.join(terms.channels)}; correct it")
+    channel = row.channel or terms.channel
+    if channel is None and row.customer_uid is not None:
+        raise BadInput(f"channel is empty; write which of {', '.join(terms.channels)} has its card, or give --channel")
+    return channel or ""
+
+
+def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Calendar, channel: str) -> None:
     """A subscription that stands is never changed by a file: not its card, zone, or what was paid elsewhere."""
     if row.customer_uid != standing.customer_uid:
         raise BadInput(
             "customer_uid differs from what stands for this subscription; `jeonggi subscription change-card` changes it"
         )
+    if row.customer_uid is not None and channel != standing.channel:
+        raise BadInput(f"channel {channel} differs from what stands for this subscription: {standing.channel}")
     if row.timezone != standing.timezone:
         raise BadInput(f"timezone {row.timezone} differs from what stands for this subscription: {standing.timezone}")
     if _first_unpaid(row, calendar) != standing.unpaid_from:

@@ -152,7 +152,14 @@ def adopt(ports: Ports, offer: Offer, *, by: By, update: bool = False) -> None:
     """
     row = offer.row
     first_day = civil_date(offer.first_at, row.timezone)
-    terms = Terms(namespace=ports.namespace, max_behind=ports.limits.max_behind, update=update)
+    name = ports.channel.name
+    terms = Terms(
+        namespace=ports.namespace,
+        max_behind=ports.limits.max_behind,
+        update=update,
+        channels=(name,),
+        channel=name,
+    )
     with ports.database.transaction() as tx:
         foreign.one_writer(tx, ports.channel.name)
         admitted = admit(

@@ -134,7 +134,7 @@ def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -
 def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, customer_uid: str | None = None) -> Made:
     with ports.database.transaction() as tx:
         subscription = _lock(tx, subscription_id)
-        key_id = _card(tx, subscription, customer_uid) if customer_uid is not None else None
+        key_id = _card(tx, subscription, customer_uid, ports.channel.name) if customer_uid is not None else None
         _refuse_impossible(subscription, wanted)
         if record.undecided(tx, [subscription_id]):
             change.write_request(tx, subscription_id=subscription_id, change=wanted, key_id=key_id, actor=by.actor)
@@ -183,11 +183,11 @@ def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
         raise Conflict(f"subscription {subscription.id} is {state}: it cannot take {wanted}")
 
 
-def _card(tx: Transaction, subscription: Row[Any], customer_uid: str) -> UUID:
-    key = change.find_billing_key(tx, customer_uid)
+def _card(tx: Transaction, subscription: Row[Any], customer_uid: str, channel: str) -> UUID:
+    key = change.find_billing_key(tx, customer_uid, channel=channel)
     if key is None:
-        change.add_billing_key(tx, customer_id=subscription.customer_id, customer_uid=customer_uid)
-        key = change.find_billing_key(tx, customer_uid)
+        change.add_billing_key(tx, customer_id=subscription.customer_id, customer_uid=customer_uid, channel=channel)
+        key = change.find_billing_key(tx, customer_uid, channel=channel)
     if key is None:
         raise Conflict("that card was added and taken away at this moment; ask again")
     if key.customer_id != subscription.customer_id:

@@ -17,6 +17,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 SetAside = Annotated[bool, typer.Option("--set-aside", help="Only what an error took out of the way.")]
 Limit = Annotated[int, typer.Option(min=1, max=PAGE, help="Rows at most.")]
 After = Annotated[str | None, typer.Option(help="The last id of the page before.")]
+OfChannel = Annotated[
+    str | None, typer.Option("--channel", metavar="NAME", help="Which channel; not needed where there is only one.")
+]
 
 _LONGEST = 500
 

@@ -8,11 +8,13 @@ from billing import change_subscription
 from billing.change_subscription import Made
 from cli import subscription_import
 from cli.opening import opened_database, opened_ports
-from cli.options import Actor, After, AsJson, Limit, Reason, SetAside, by
+from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
 from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table
 from domain.subscription import SubscriptionState
 from domain.subscription_row import read_customer_uid
 from models.queries import listing
+from runtime.settings import load_settings
+from runtime.wiring import chosen_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +107,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "plan": f"{row.plan}, {row.amount:,} won, {row.every or row.cron}",
         "state": f"{row.state} {row.ended_reason or ''}".strip(),
         "card": masked_uid(row.customer_uid),
+        "channel of its card": row.channel,
         "started on": f"{row.started_on} {row.timezone}",
         "last period": row.ordinal,
         "next billing": row.next_billing_at,
@@ -163,6 +166,7 @@ def change_card(
     subscription: Id,
     customer_uid: Annotated[str, typer.Argument(metavar="CUSTOMER_UID", help="The card's public name.")],
     reason: Reason,
+    channel: OfChannel = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,11 +176,14 @@ def change_card(
     def changed(ports: "Ports", subscription_id: "UUID", *, by: "By") -> Made:
         return change_subscription.change_card(ports, subscription_id, customer_uid=uid, by=by)
 
-    _change(subscription, by(actor, reason), changed, "given another card", as_json=as_json)
+    name = chosen_channel(load_settings(), channel)
+    _change(subscription, by(actor, reason), changed, "given another card", as_json=as_json, channel=name)
 
 
-def _change(given: str, who: "By", change: "Callable[..., Made]", done: str, *, as_json: bool) -> None:
-    with opened_ports() as (_, ports):
+def _change(
+    given: str, who: "By", change: "Callable[..., Made]", done: str, *, as_json: bool, channel: str | None = None
+) -> None:
+    with opened_ports(channel) as (_, ports):
         with ports.database.reading() as tx:
             subscription_id = listing.find_id(tx, "subscription", given)
         made = change(ports, subscription_id, by=who)

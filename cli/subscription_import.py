@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from billing.admit_subscriptions import ROWS_BECAME, Tally, Terms
 from billing.import_subscriptions import Import, Survey, import_subscriptions, survey_subscriptions
 from cli.opening import opened_database
-from cli.options import Actor, AsJson, DryRun, by
+from cli.options import Actor, AsJson, DryRun, OfChannel, by
 from cli.output import say, say_json, warn
 from domain.errors import BadInput
 from domain.subscription_file import LONGEST_LINE, Refused
-from runtime.wiring import namespace_of
+from runtime.wiring import chosen_channel, namespace_of
 
 #: Refused rows that a JSON answer lists; their number is told whole.
 _LISTED = 1_000
@@ -36,6 +36,7 @@ def import_(
     strict: Strict = False,
     update: Update = False,
     yes: Yes = False,
+    channel: OfChannel = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,12 +45,19 @@ def import_(
     refusals = _Refusals(as_json=as_json)
     with _opened(file) as stream, opened_database() as (settings, database), _progress(as_json=as_json) as progress:
         size = os.fstat(stream.fileno()).st_size
+        terms = Terms(
+            namespace=namespace_of(database),
+            max_behind=settings.max_periods_behind,
+            update=update,
+            channels=[each.name for each in settings.channels],
+            channel=chosen_channel(settings, channel) if channel or len(settings.channels) == 1 else None,
+        )
 
         def wanted(step: str) -> Import:
             return Import(
                 lines=lambda: _lines(stream, progress(step, size)),
                 default_timezone=settings.timezone.key,
-                terms=Terms(namespace=namespace_of(database), max_behind=settings.max_periods_behind, update=update),
+                terms=terms,
                 refused=refusals,
             )
 

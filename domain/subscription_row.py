@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REQUIRED: Final = ("customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone")
-OPTIONAL: Final = ("paid_through",)
+OPTIONAL: Final = ("paid_through", "channel")
 
 #: Source: PortOne V1 API, ``customer_uid`` at most 80 characters.
 CUSTOMER_UID_LENGTH: Final = 80
@@ -44,6 +44,7 @@ class SubscriptionRow:
     started_on: date
     timezone: str
     paid_through: date | None
+    channel: str | None = None  # which one issued its card; None: the file does not say
 
     @property
     def contact(self) -> tuple[str, str, str]:
@@ -71,6 +72,7 @@ def read_row(fields: Mapping[str, str], *, line: int, default_timezone: str) -> 
         started_on=_date("started_on", values["started_on"]),
         timezone=timezone,
         paid_through=_date("paid_through", values["paid_through"]) if values.get("paid_through") else None,
+        channel=values.get("channel") or None,
     )
 
 

@@ -71,7 +71,7 @@ class BillingKey(Base):
 
     __tablename__ = "billing_key"
     __table_args__ = (
-        UniqueConstraint("customer_uid"),
+        UniqueConstraint("customer_uid", "channel"),  # each account has names of its own
         CheckConstraint("length(customer_uid) BETWEEN 1 AND 80", name="customer_uid_length"),
         Index(None, "customer_id"),
     )
@@ -82,7 +82,7 @@ class BillingKey(Base):
     channel: Mapped[Word] = mapped_column(ForeignKey("channel_state.name"), server_default=DEFAULT_CHANNEL)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     issuer_code: Mapped[str | None] = mapped_column(Text)  # as the gateway tells it with a payment; None: not yet told
-    #: Real time since which a schedule that we did not make may charge it, too: we do not, before somebody has answered.
+    #: Real time since which a schedule that we did not make may charge it, too: we do not before somebody answered.
     foreign_schedule_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 

@@ -26,6 +26,9 @@ def upgrade() -> None:
     op.add_column("billing_key", sa.Column("channel", sa.Text(), server_default=sa.text("'default'"), nullable=False))
     op.create_foreign_key(op.f("fk_billing_key_channel"), "billing_key", "channel_state", ["channel"], ["name"])
     op.execute(_ONE_CHANNEL_FOR_EVER)
+    # Each account has names of its own for its cards.
+    op.drop_constraint(op.f("uq_billing_key_customer_uid"), "billing_key", type_="unique")
+    op.create_unique_constraint(op.f("uq_billing_key_customer_uid_channel"), "billing_key", ["customer_uid", "channel"])
     op.add_column("channel_state", sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True))
     # Of an account with several channels one token is seen by each of them.
     op.drop_constraint(op.f("pk_seen_token"), "seen_token", type_="primary")

@@ -211,16 +211,19 @@ def wake_invoices(tx: Transaction, subscription_id: UUID) -> None:
     )
 
 
-def find_billing_key(tx: Transaction, customer_uid: str) -> Row[Any] | None:
-    """A card by its public name, locked."""
+def find_billing_key(tx: Transaction, customer_uid: str, *, channel: str) -> Row[Any] | None:
+    """A channel's card by its public name, locked."""
     return tx.connection.execute(
-        text("SELECT id, customer_id, revoked_at FROM billing_key WHERE customer_uid = :uid FOR UPDATE"),
-        {"uid": customer_uid},
+        text(
+            "SELECT id, customer_id, revoked_at FROM billing_key WHERE customer_uid = :uid AND channel = :channel"
+            " FOR UPDATE"
+        ),
+        {"uid": customer_uid, "channel": channel},
     ).one_or_none()
 
 
-def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str) -> None:
+def add_billing_key(tx: Transaction, *, customer_id: UUID, customer_uid: str, channel: str) -> None:
     """A new card of a customer, unless somebody has just added it."""
-    row = {"id": new_id(tx.real), "customer_id": customer_id, "customer_uid": customer_uid, "created_at": tx.real}
-    if insert_rows(tx, BillingKey, [row], or_ignore=True):
+    row = {"id": new_id(tx.real), "customer_id": customer_id, "customer_uid": customer_uid, "channel": channel}
+    if insert_rows(tx, BillingKey, [{**row, "created_at": tx.real}], or_ignore=True):
         foreign.compare_soon(tx)

@@ -28,7 +28,7 @@ _PLANS_PAGE: Final = text(
     f"{_PLANS} WHERE (CAST(:after AS text) IS NULL OR p.code > :after) ORDER BY p.code LIMIT :limit"
 )
 _SUBSCRIPTIONS: Final = text(
-    "SELECT s.id, s.timezone, k.customer_uid,"
+    "SELECT s.id, s.timezone, k.customer_uid, k.channel,"
     " coalesce((SELECT max(x.last_ordinal) + 1 FROM skipped_period x"
     "  WHERE x.subscription_id = s.id AND x.reason = 'paid_elsewhere'), 0) AS unpaid_from"
     " FROM subscription s LEFT JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = ANY(:ids)"
@@ -66,16 +66,16 @@ def customers_by_ref(tx: Transaction, refs: Iterable[str]) -> Mapping[str, Row[A
     return {row.customer_ref: row for row in rows}
 
 
-def keys_by_uid(tx: Transaction, uids: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """Cards by their public name, each with whose it is."""
+def keys_by_uid(tx: Transaction, uids: Iterable[str]) -> Mapping[tuple[str, str], Row[Any]]:
+    """Cards by their channel and their public name, each with whose it is."""
     rows = tx.connection.execute(
         text(
-            "SELECT k.id, k.customer_uid, k.revoked_at, c.customer_ref"
+            "SELECT k.id, k.channel, k.customer_uid, k.revoked_at, c.customer_ref"
             " FROM billing_key k JOIN customer c ON c.id = k.customer_id WHERE k.customer_uid = ANY(:uids)"
         ),
         {"uids": sorted(set(uids))},
     )
-    return {row.customer_uid: row for row in rows}
+    return {(row.channel, row.customer_uid): row for row in rows}
 
 
 def subscriptions_by_id(tx: Transaction, ids: Iterable[Any]) -> Mapping[Any, Row[Any]]:

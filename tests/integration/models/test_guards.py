@@ -120,7 +120,7 @@ FORBIDDEN = [
     Forbidden("uq_plan_code", "plan", {"code": "basic"}),
     Forbidden("uq_plan_price_plan_id_effective_from", "plan_price", {"effective_from": AT}),
     Forbidden("uq_customer_customer_ref", "customer", {"customer_ref": "c1"}),
-    Forbidden("uq_billing_key_customer_uid", "billing_key", {"customer_uid": "card-1"}),
+    Forbidden("uq_billing_key_customer_uid_channel", "billing_key", {"customer_uid": "card-1"}),
     Forbidden("uq_subscription_customer_id_plan_id_started_on", "subscription", {"started_on": date(2026, 1, 31)}),
     Forbidden("uq_invoice_subscription_id_ordinal_purpose", "invoice", {"ordinal": 0}),
     Forbidden("uq_charge_attempt_invoice_id_attempt_no", "charge_attempt", {"attempt_no": 1}),
@@ -201,7 +201,9 @@ def test_every_guard_of_the_tables_has_its_forbidden_row() -> None:
 
 @pytest.mark.parametrize("state", ["approved", "declined", "abandoned"])
 def test_a_new_number_may_follow_an_attempt_that_has_ended(connection: psycopg.Connection, state: str) -> None:
-    connection.execute("UPDATE charge_attempt SET state = %s, decline_code = 'issuer_failure' WHERE id = %s", (state, ATTEMPT))
+    connection.execute(
+        "UPDATE charge_attempt SET state = %s, decline_code = 'issuer_failure' WHERE id = %s", (state, ATTEMPT)
+    )
 
     insert(connection, "charge_attempt", row("charge_attempt") | {"state": "in_flight"})
 
