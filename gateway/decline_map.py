@@ -52,7 +52,10 @@ _NO_SHOP: Final = r"(?!\s*(?:된\s*)?(?:가맹점|상점|업체|서브몰))"
 KEYWORDS: Final[tuple[tuple[DeclineCode, str], ...]] = (
     # Ambiguous: whatever else it says, it may be paid.
     (_C.ISSUER_TIMEOUT, r"time\s*-?\s*out|타임\s*아웃|시간\s*초과"),
-    (_C.DUPLICATE_TRANSACTION, r"중복|기\s?처리|이미(?!지)"),
+    (_C.DUPLICATE_TRANSACTION, r"중복|기\s?처리|이미(?!지)|(?<![가-힣])기\s?(?:승인|완료|매입)"),
+    (_C.APPROVAL_IN_DOUBT, r"정상(?:적으로)?\s?(?:처리|승인)(?:\s?(?:되었|됐|됨|완료)|건)|승인된\s"),
+    (_C.PG_ANSWER_LOST, r"응답\s?(?:전문|코드)|무응답|late\s?-?\s?reply"),
+    (_C.PG_BROKE_OFF, r"exception|db\s?(?:입력|수정|삭제)"),
     # The card is dead.
     (_C.CARD_LOST_OR_STOLEN, r"분실|도난"),
     (_C.CARD_CANCELLED, rf"해지{_NO_SHOP}|탈회"),
@@ -64,7 +67,7 @@ KEYWORDS: Final[tuple[tuple[DeclineCode, str], ...]] = (
     (_C.BILLING_KEY_GONE, r"(?:빌키|빌링키)\s*(?:가\s*)?없|등록되지\s*않은\s*(?:구매자|사용자)"),
     # Who holds it was not proven.
     (_C.PASSWORD_WRONG, r"비밀\s?번호"),
-    (_C.IDENTITY_MISMATCH, rf"주민|(?<!가맹점)(?<!가맹점\s)(?<!하위몰)(?<!하위몰\s)사업자\s?번호{_NO_SHOP}"),
+    (_C.IDENTITY_MISMATCH, rf"주민|(?<!가맹점)(?<!가맹점\s)(?<!하위몰)(?<!하위몰\s)(?<!sub\s)사업자\s?번호{_NO_SHOP}"),
     (_C.AUTHENTICATION_REQUIRED, r"본인\s?인증"),
     (_C.CVC_WRONG, r"cvc|cvv"),
     # The shop's, before the customer's.
@@ -87,6 +90,10 @@ KEYWORDS: Final[tuple[tuple[DeclineCode, str], ...]] = (
     (_C.ISSUER_UNREACHABLE, r"통신"),
     (_C.ISSUER_FAILURE, r"장애|시스템|재시도"),
     (_C.CALL_ISSUER, r"전화\s?요망|문의"),
+    # What we asked. Last, for a word such as these is easily said in passing.
+    (_C.AMOUNT_WRONG, r"금액\s?오류"),
+    (_C.INSTALLMENT_REFUSED, r"할부"),
+    (_C.REQUEST_MALFORMED, r"통화\s?코드|포맷|파라미터"),
 )
 _SEARCHES: Final[tuple[tuple[DeclineCode, Callable[[str], re.Match[str] | None]], ...]] = tuple(
     (code, re.compile(pattern, re.IGNORECASE).search) for code, pattern in KEYWORDS
