@@ -132,14 +132,19 @@ def _ask(ports: Ports, token: AccessToken, subjects: Sequence[_Subject], now: da
 
 def _conclude(ports: Ports, subjects: Sequence[_Subject], now: datetime) -> Counter[str]:
     """Hand on what was found, then write down what became of each hook."""
-    reports = [report for subject in subjects if (report := _success(ports, subject, now)) is not None]
+    successes = [report for subject in subjects if (report := _success(ports, subject, now)) is not None]
     with ports.database.reading() as tx:
         uids = sorted({uid for subject in subjects for uid in subject.records})
         known = set(record.known_payments(tx, uids)) if uids else set[str]()
-    record_outcomes(ports, reports)
+    # What is written down is not written again: a flood of hooks about paid invoices must not fill the books.
+    stands = {subject.attempt.id for subject in subjects if subject.attempt.state == AttemptState.APPROVED}
+    news = [
+        each for each in successes if each.attempt_id not in stands or {paid.imp_uid for paid in each.payments} - known
+    ]
+    record_outcomes(ports, news)
     # Payments that are written down, also in earlier days: each cancel is booked once, by its place in the history.
     book_cancellations(ports, [each for subject in subjects for each in subject.records.values()])
-    approved = {report.attempt_id for report in reports}
+    approved = {report.attempt_id for report in successes}
     _tell_odd_money(ports, [subject for subject in subjects if _is_odd(subject, approved)], known)
     rows = [
         _row(ports, hint, _outcome(hint, subject, approved, known), is_answered=subject.is_answered, now=now)
