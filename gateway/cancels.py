@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from domain.evidence import SANDBOX_ON_LIVE
 from gateway.mask import clean_text
 from gateway.port import CancelAnswer, CancelSaid
-from gateway.records import ANSWERED, read_envelope, read_record
+from gateway.records import ANSWERED, REFUSALS, read_envelope, read_record
 
 if TYPE_CHECKING:
     from gateway.orders import Sent
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 CANCEL_PATH: Final = "/payments/cancel"
 
 _UNAUTHORIZED: Final = 401
-#: These refusals come from the gateway's own code, so their envelope is believed.
-_REFUSALS: Final = ANSWERED | {400, 403, 404, 422}
 #: Words that doubt the refusal: done before, or nobody over there knows either.
 _DOUBTS: Final = re.compile(
     r"이미|중복|기처리|time\s*out|타임\s*아웃|시간\s*초과|통신|장애|점검|시스템|재시도|일시적|지연|처리\s*중",
@@ -64,7 +62,7 @@ def classify_cancel(order: CancelOrder, status: int, body_bytes: bytes, *, is_te
     if envelope is None:
         return CancelAnswer(said=CancelSaid.UNKNOWN, raw_reason=f"HTTP {status}, outside the gateway's envelope")
     text = clean_text(envelope.message)
-    if envelope.code != 0 and status in _REFUSALS:
+    if envelope.code != 0 and status in REFUSALS:
         is_plain = bool(text.strip()) and not _DOUBTS.search(envelope.message)
         return CancelAnswer(said=CancelSaid.REFUSED if is_plain else CancelSaid.UNKNOWN, raw_reason=text)
     if envelope.code == 0 and status in ANSWERED:

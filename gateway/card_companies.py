@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from domain.errors import GatewayUnreadable
 from gateway.mask import clean_text
-from gateway.questions import Questions, items_of
+from gateway.questions import Questions, segment
 from gateway.records import identifier
 
 if TYPE_CHECKING:
@@ -41,11 +40,11 @@ class CardCompanyLookUp:
 
     async def all(self, *, token: AccessToken) -> Sequence[CardCompany]:
         """All that the gateway knows."""
-        return [_read(item) for item in items_of(await self._questions.response(CARDS_PATH, token))]
+        return [_read(item) for item in await self._questions.plain_list(CARDS_PATH, token)]
 
     async def one(self, *, code: str, token: AccessToken) -> CardCompany | None:
         """One by its code; None: the gateway said, in its own envelope, that there is none."""
-        found = await self._questions.one(f"{CARDS_PATH}/{quote(code, safe='')}", token)
+        found = await self._questions.one(f"{CARDS_PATH}/{segment(code)}", token)
         return None if found is None else _read(found)
 
 

@@ -77,13 +77,13 @@ class CardDetails:
                 plain = re.sub(rf"(?<!\d){re.escape(secret)}(?!\d)", MASKED, plain)
         return clean_text(plain)
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return f"CardDetails({MASKED})"
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return MASKED
 
-    def __format__(self, _spec: str) -> str:
+    def __format__(self, _spec: str) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return MASKED
 
     def __copy__(self) -> CardDetails:
@@ -92,10 +92,10 @@ class CardDetails:
     def __deepcopy__(self, _memo: object) -> CardDetails:
         return self
 
-    def __getstate__(self) -> NoReturn:
+    def __getstate__(self) -> NoReturn:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         raise TypeError("card details are not stored")
 
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         raise TypeError("card details are not stored")
 
 
@@ -104,7 +104,7 @@ class HiddenBytes(bytes):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return MASKED
 
 
@@ -113,7 +113,7 @@ class _Secret(str):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return MASKED
 
 
@@ -122,7 +122,7 @@ class _Hidden(tuple[str, ...]):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         return MASKED
 
 

@@ -17,6 +17,8 @@ from typing import Final
 from domain.errors import BadInput
 
 MERCHANT_UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+#: In a path these mean another path.
+DOTS: Final = frozenset({".", ".."})
 #: Beyond this a float no longer tells neighbouring won apart.
 LARGEST_WON: Final = 2**53
 #: Instalments of two months and more are open from this amount on. Source: the KG Inicis guide.
@@ -81,7 +83,7 @@ def require_customer_uid(value: str) -> None:
     Raises:
         BadInput: It is none.
     """
-    if not value.strip() or not value.isprintable():
+    if not value.strip() or not value.isprintable() or value in DOTS:
         raise BadInput("customer_uid names a billing key: 1 to 80 printable characters")
     require_whole("customer_uid", value)
 

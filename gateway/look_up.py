@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from domain.decline_rules import NO_RULES
 from domain.errors import GatewayUnreadable, RuleBroken
 from domain.evidence import Record, Source
 from gateway.port import Finding
-from gateway.questions import PAGE_SIZE, Questions
+from gateway.questions import PAGE_SIZE, Questions, segment
 from gateway.records import identifier, is_won, read_record
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class LookUp:
 
     async def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
         """One payment; a live channel does not ask for a test channel's, which the gateway then does not know."""
-        path = f"/payments/{quote(imp_uid, safe='')}?include_sandbox={'true' if self._is_test else 'false'}"
+        path = f"/payments/{segment(imp_uid)}?include_sandbox={'true' if self._is_test else 'false'}"
         found = await self._questions.one(path, token)
         if found is None:
             return None
@@ -46,19 +45,36 @@ class LookUp:
             raise GatewayUnreadable("a look-up was answered with another payment than the one it asked for")
         return record
 
+    async def find(self, *, merchant_uid: str, token: AccessToken) -> Record | None:
+        """The newest record of a ``merchant_uid``: a newer failed one hides a paid one, so it proves no absence."""
+        found = await self._questions.one(f"/payments/find/{segment(merchant_uid)}?sorting=-started", token)
+        if found is None:
+            return None
+        record = self._read(found)
+        if record.merchant_uid != merchant_uid:
+            raise GatewayUnreadable("a look-up was answered with another order than the one it asked for")
+        return record
+
     async def find_all(self, *, merchant_uid: str, token: AccessToken) -> Finding:
         """Every record of a ``merchant_uid``; a 404 in the gateway's own envelope says that there is none."""
-        path = f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&sorting=started"
+        path = f"/payments/findAll/{segment(merchant_uid)}?limit={PAGE_SIZE}&sorting=started"
         items = await self._questions.whole_list(path, token, key=_NAME, may_be_absent=True)
         records = self._records_of(items, (merchant_uid,))[merchant_uid]
         return Finding(source=Source.FIND_ALL, records=records, token_digest=token.digest)
 
     async def card_payments(self, *, customer_uid: str, merchant_uid: str, token: AccessToken) -> Finding:
         """The records of ``merchant_uid`` among a card's payments; a 404 here is a deleted card, and no evidence."""
-        path = f"/subscribe/customers/{quote(customer_uid, safe='')}/payments?"
+        path = f"/subscribe/customers/{segment(customer_uid)}/payments?"
         items = await self._questions.whole_list(path, token, key=_NAME)
         records = self._records_of(items, (merchant_uid,))[merchant_uid]
         return Finding(source=Source.CARD_PAYMENTS, records=records, token_digest=token.digest)
+
+    async def card_history(self, *, customer_uid: str, token: AccessToken) -> Sequence[Record]:
+        """Every record in won of a card, each once; a 404 here is a deleted card, and no evidence."""
+        path = f"/subscribe/customers/{segment(customer_uid)}/payments?"
+        items = await self._questions.whole_list(path, token, key=_NAME)
+        records = (self._read(item) for item in items if is_won(item))
+        return list({record.imp_uid: record for record in records}.values())
 
     async def day_list(
         self, *, merchant_uids: Sequence[str], begin: datetime, end: datetime, token: AccessToken

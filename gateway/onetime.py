@@ -43,6 +43,8 @@ class OnetimeCharge(PaymentFields):
             require_won("amount", self.amount)
         if not (self.buyer_name and self.buyer_email and self.buyer_tel):
             raise BadInput("buyer_name, buyer_email and buyer_tel are required where a card is typed in")
+        if self.product_count:
+            raise BadInput("product_count is not taken with a card that is typed in: leave it out")
         require_whole("pg", self.pg)
 
 

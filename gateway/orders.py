@@ -12,7 +12,7 @@ from domain.errors import GatewayUnreachable, GatewayUnreadable
 from gateway.errors import GatewayRefused, TokenRefused
 from gateway.mask import clean_text
 from gateway.questions import authorization
-from gateway.records import ANSWERED, read_envelope
+from gateway.records import ANSWERED, REFUSALS, read_envelope
 from gateway.tokens import boottime
 from gateway.transport import Passage, StoppedBeforeSending
 
@@ -103,8 +103,9 @@ def response_of(sent: Sent, *, clean: Callable[[str], str] = clean_text) -> obje
     envelope = read_envelope(sent.reply.body)
     if envelope is None:
         raise GatewayUnreadable(f"answered with HTTP {sent.reply.status}, outside the gateway's envelope")
-    if envelope.code != 0:
+    if envelope.code != 0 and sent.reply.status in REFUSALS:
         raise GatewayRefused(clean(envelope.message) or f"the gateway refused, without a word (code {envelope.code})")
-    if sent.reply.status not in ANSWERED:
-        raise GatewayUnreadable(f"answered with HTTP {sent.reply.status}, code 0: neither done nor refused")
+    if envelope.code != 0 or sent.reply.status not in ANSWERED:
+        told = f"HTTP {sent.reply.status}, code {envelope.code}"
+        raise GatewayUnreadable(f"answered with {told}: neither done nor refused")
     return envelope.response

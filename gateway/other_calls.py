@@ -1,4 +1,4 @@
-"""The gateway's calls that billing does not make: cards that are typed in, billing keys, registered amounts.
+"""The gateway's calls that billing does not make: cards that are typed in, billing keys, new schedules and the rest.
 
 Synchronous and safe from any thread; each order is sent once. A card passes only if the channel's configuration says
 so, and is gone when the call returns.
@@ -12,6 +12,8 @@ from domain.decline_rules import NO_RULES
 from domain.errors import BadInput
 from gateway.card_companies import CardCompanyLookUp
 from gateway.customers import CustomerLookUp, after_delete, after_issue, delete_order, issue_order
+from gateway.look_up import LookUp
+from gateway.new_schedules import after_place, place_order
 from gateway.onetime import after_onetime, onetime_order
 from gateway.prepared import after_prepare, after_prepared, prepare_order, prepared_order
 
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from domain.decline_rules import DeclineRules
+    from domain.evidence import Record
     from domain.outcome import Outcome
     from gateway.card_companies import CardCompany
     from gateway.connection import Connection
     from gateway.customers import Customer, IssueKey
+    from gateway.new_schedules import NewSchedules
     from gateway.onetime import OnetimeCharge
-    from gateway.port import AccessToken
+    from gateway.port import AccessToken, Schedule
     from gateway.prepared import Prepared
 
 T = TypeVar("T")
@@ -81,6 +85,23 @@ class OtherCalls:
         order = delete_order(customer_uid, reason=reason, requester=requester)
         return after_delete(self._connection.send(order, token))
 
+    def card_history(self, *, customer_uid: str, token: AccessToken) -> Sequence[Record]:
+        """Every payment in won of a billing key, all pages; raises as ``customer``, also if the key was deleted."""
+        return self._look(token, lambda look_up: look_up.card_history(customer_uid=customer_uid, token=token))
+
+    def find(self, *, merchant_uid: str, token: AccessToken) -> Record | None:
+        """The newest payment of an order; it hides older ones, so it is no evidence. Raises as ``customer``."""
+        return self._look(token, lambda look_up: look_up.find(merchant_uid=merchant_uid, token=token))
+
+    def place_schedules(self, asked: NewSchedules, *, token: AccessToken) -> Sequence[Schedule]:
+        """Let the gateway itself charge a card later; what is also charged from here would be paid twice.
+
+        Raises:
+            TokenRefused, GatewayRefused: Nothing was placed.
+            GatewayUnreachable, GatewayUnreadable: Perhaps placed; look at the schedules.
+        """
+        return after_place(asked, self._connection.send(place_order(asked), token))
+
     def prepare(self, wanted: Prepared, *, token: AccessToken, is_change: bool = False) -> Prepared:
         """Register the amount of an order, or change it.
 
@@ -105,6 +126,10 @@ class OtherCalls:
     def _require_cards(self) -> None:
         if not self._connection.config.takes_card_numbers:
             raise BadInput("card numbers do not pass here: set JEONGGI_TAKES_CARD_NUMBERS=true where they may")
+
+    def _look(self, token: AccessToken, question: Callable[[LookUp], Coroutine[Any, Any, T]]) -> T:
+        config = self._connection.config
+        return self._connection.ask(token, lambda line: question(LookUp(config, line.questions, self._rules)))
 
     def _ask_customers(self, token: AccessToken, question: Callable[[CustomerLookUp], Coroutine[Any, Any, T]]) -> T:
         config = self._connection.config

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from domain.errors import GatewayUnreachable, GatewayUnreadable
 from gateway.errors import TokenRefused
+from gateway.fields import DOTS
 from gateway.records import ANSWERED, read_envelope
 from gateway.transport import Passage
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from gateway.config import GatewayConfig
@@ -28,7 +31,9 @@ PAGE_SIZE: Final = 1000
 _MOST_PAGES: Final = 10_000
 _TRIES: Final = 2
 _UNAUTHORIZED: Final = 401
-_NOT_FOUND: Final = 404
+NOT_FOUND: Final = 404
+#: Some of the several that were named.
+_IN_PART: Final = 207
 #: How a page after the last one is answered; only a bare array lets anybody ask for it.
 _BEYOND_THE_END: Final = frozenset({400, 404})
 
@@ -50,20 +55,25 @@ class Questions:
         self._config = config
         self._transport = transport
 
-    async def one(self, path: str, token: AccessToken) -> Mapping[str, object] | None:
-        """One object; None: a 404 in the gateway's own envelope says that there is none."""
-        reply = await self.ask(path, token)
-        envelope = read_answer(reply, frozenset({_NOT_FOUND}))
+    async def one(
+        self, path: str, token: AccessToken, *, absence: re.Pattern[str] | None = None
+    ) -> Mapping[str, object] | None:
+        """One object; None: the gateway's own envelope says so, with a 404 or in ``absence``'s words."""
+        envelope = read_answer(await self.ask(path, token), frozenset({NOT_FOUND}), absence=absence)
         if envelope is None:
             return None
         if not isinstance(envelope.response, dict):
             raise GatewayUnreadable("a look-up was answered without what it asked for")
         return envelope.response
 
-    async def response(self, path: str, token: AccessToken) -> object:
-        """What stands in the envelope of an answer that is neither one object nor a list of pages."""
-        envelope = read_answer(await self.ask(path, token))
-        return None if envelope is None else envelope.response
+    async def plain_list(
+        self, path: str, token: AccessToken, *, absence: re.Pattern[str] | None = None
+    ) -> Sequence[Mapping[str, object]]:
+        """A list that has no pages; one that tells only a part of what was named (207) is taken as it is."""
+        envelope = read_answer(
+            await self.ask(path, token), frozenset({NOT_FOUND}), absence=absence, answered=ANSWERED | {_IN_PART}
+        )
+        return [] if envelope is None else items_of(envelope.response)
 
     async def whole_list(
         self, path: str, token: AccessToken, *, key: str, may_be_absent: bool = False
@@ -78,7 +88,7 @@ class Questions:
         """Page after page until one says that none follows; raises if the list was not whole."""
         number = 1
         seen: set[str] = set()
-        absent = frozenset({_NOT_FOUND}) if may_be_absent else frozenset[int]()
+        absent = frozenset({NOT_FOUND}) if may_be_absent else frozenset[int]()
         for _ in range(_MOST_PAGES):
             reply = await self.ask(f"{path}&page={number}".replace("?&", "?"), token)
             page = _read_page(reply, absent)
@@ -123,8 +133,25 @@ def authorization(config: GatewayConfig, token: AccessToken) -> dict[str, str]:
     return {"Authorization": value, "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-def read_answer(reply: Reply, absent: frozenset[int] = frozenset()) -> Envelope | None:
-    """The envelope of an answer that was worked on; None: it says, by a status that may, that there is none.
+def segment(name: str) -> str:
+    """A name as one segment of a path.
+
+    Raises:
+        GatewayUnreadable: Nothing can be asked by this name: in a path it means another path.
+    """
+    if not name or name in DOTS:
+        raise GatewayUnreadable("a name that is empty or made of dots cannot be asked for")
+    return quote(name, safe="")
+
+
+def read_answer(
+    reply: Reply,
+    absent: frozenset[int] = frozenset(),
+    *,
+    absence: re.Pattern[str] | None = None,
+    answered: frozenset[int] = ANSWERED,
+) -> Envelope | None:
+    """The envelope of an answer that was worked on; None: it says, by a status or in words, that there is none.
 
     Raises:
         TokenRefused: 401.
@@ -135,9 +162,10 @@ def read_answer(reply: Reply, absent: frozenset[int] = frozenset()) -> Envelope 
     envelope = read_envelope(reply.body)
     if envelope is None:
         raise GatewayUnreadable(f"a look-up was answered with HTTP {reply.status}, outside the gateway's envelope")
-    if reply.status in absent and envelope.code != 0 and envelope.message:
+    is_absent = reply.status in absent or (reply.status in ANSWERED and absence and absence.search(envelope.message))
+    if is_absent and envelope.code != 0 and envelope.message:
         return None
-    if reply.status not in ANSWERED or envelope.code != 0:
+    if reply.status not in answered or envelope.code != 0:
         raise GatewayUnreadable(f"a look-up was answered with HTTP {reply.status}, code {envelope.code}: no evidence")
     return envelope
 

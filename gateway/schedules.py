@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from domain.errors import GatewayUnreadable, RuleBroken
 from gateway.errors import GatewayRefused
@@ -17,7 +16,7 @@ from gateway.look_up import first_second, last_second
 from gateway.mask import clean_text, plain_text
 from gateway.orders import Order, response_of
 from gateway.port import Schedule, ScheduleState
-from gateway.questions import PAGE_SIZE, Questions
+from gateway.questions import PAGE_SIZE, Questions, segment
 from gateway.records import identifier, instant, is_won, whole_won
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class ScheduleLookUp:
         """One card's schedules in won whose time is in [begin, end)."""
         found: dict[str, Schedule] = {}
         for first, last in _spans(begin, end):
-            path = f"{SCHEDULE_PATH}/customers/{quote(customer_uid, safe='')}"
+            path = f"{SCHEDULE_PATH}/customers/{segment(customer_uid)}"
             query = f"from={first_second(first)}&to={last_second(last)}"
             async for page in self._questions.pages(f"{path}?{query}", token, key=_NAME):
                 found.update(_within(page.items, begin, end))
@@ -71,7 +70,7 @@ class ScheduleLookUp:
 
     async def one(self, *, merchant_uid: str, token: AccessToken) -> Schedule | None:
         """One schedule by its name; None: the gateway said, in its own envelope, that there is none."""
-        found = await self._questions.one(f"{SCHEDULE_PATH}/{quote(merchant_uid, safe='')}", token)
+        found = await self._questions.one(f"{SCHEDULE_PATH}/{segment(merchant_uid)}", token)
         if found is None:
             return None
         schedule = _read(found)

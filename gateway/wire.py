@@ -28,7 +28,7 @@ from domain.outcome import (
 from gateway.decline_map import decline_code_of
 from gateway.mask import clean_text, masked_body, secrets_of
 from gateway.payment_fields import body_of
-from gateway.records import ANSWERED, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
+from gateway.records import ANSWERED, REFUSALS, identifier, instant, is_sandbox, is_won, read_envelope, whole_won
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +41,6 @@ AGAIN_PATH: Final = "/subscribe/payments/again"
 
 _UNAUTHORIZED: Final = 401
 _SLOW_DOWN: Final = 429
-#: These refusals come from the gateway's own code, so their envelope is believed.
-_REFUSALS: Final = ANSWERED | {400, 403, 404, 422}
 _MAYBE_DONE: Final = frozenset({408, 409, 425})
 _SERVER_ERRORS: Final = range(500, 600)
 _DUPLICATE: Final = re.compile(r"이미|중복")
@@ -121,7 +119,7 @@ def _judge(wanted: Wanted, status: int, envelope: Envelope | None) -> Outcome:
         return Unknown(reason=UnknownReason.SLOW_DOWN, raw_reason=text)
     if status in _MAYBE_DONE or status in _SERVER_ERRORS:
         return Unknown(reason=UnknownReason.SERVER_ERROR, raw_reason=text)
-    if envelope is not None and envelope.code != 0 and status in _REFUSALS:
+    if envelope is not None and envelope.code != 0 and status in REFUSALS:
         return _judge_refusal(envelope.message, text)
     if envelope is not None and envelope.code == 0 and status in ANSWERED:
         return _judge_response(wanted, envelope.response)
