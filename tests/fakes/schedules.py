@@ -80,6 +80,13 @@ class ScheduleBook:
         """Somebody else has done something to it."""
         self._planned[merchant_uid] = replace(self._planned[merchant_uid], state=state)
 
+    def clear(self) -> None:
+        """Nothing was ever planned."""
+        self._planned.clear()
+        self._declined.clear()
+        self.fates.clear()
+        self.revoked.clear()
+
     def waiting(self) -> set[str]:
         """The names of those that will still run."""
         self.run_due()

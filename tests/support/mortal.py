@@ -227,7 +227,8 @@ def empty(house: House) -> None:
     """Take everything that was sold and billed out of a house's database; plans stay."""
     tables = (
         "evidence", "payment", "send", "charge_attempt", "invoice", "skipped_period", "subscription", "billing_key",
-        "customer", "outbox_event", "audit_entry", "seen_token",
+        "customer", "outbox_event", "audit_entry", "seen_token", "adopted_schedule", "adoption", "foreign_schedule",
+        "foreign_payment", "gateway_comparison",
     )  # fmt: skip
     with house.database._engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # append-only, but for tests

@@ -1,0 +1,252 @@
+"""A merchant moves off the gateway's schedules: whatever dies or fires on the way, every period is paid once.
+
+The gateway's ledger is the oracle: a period is paid by the schedule that was made for it, or by us, and never by both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.adopt_rows import Moved, adopt_rows, resume_adoptions
+from billing.adopt_schedules import Offer, Standing, offer_rows
+from billing.change_subscription import By
+from domain.errors import BillingError
+from domain.identity import merchant_uid, subscription_id
+from domain.invoice import Purpose
+from domain.subscription_row import SubscriptionRow
+from tests.fakes.schedules import RevokeFate
+from tests.support.house import NAMESPACE, START, House
+from tests.support.mortal import Died, Life, empty, mortal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from billing.ports import Ports
+    from domain.subscription_file import Refused
+
+WHO: Final = By(actor="ops", reason="off the gateway's schedules")
+SEOUL: Final = ZoneInfo("Asia/Seoul")
+PERIODS: Final = 3
+
+
+@pytest.fixture
+def house(database_url: str) -> Iterator[House]:
+    """One house: no charge of ours meets a used name here, so both kinds of gateway do the same."""
+    built = House(database_url)
+    built.plan()
+    yield built
+    built.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """One whom the gateway charges by itself so far. ``first_in``: seconds from now until its first schedule runs."""
+
+    ref: str
+    first_in: float
+    declined: bool = False
+
+    @property
+    def card(self) -> str:
+        return f"card-{self.ref}"
+
+    def at(self, period: int) -> datetime:
+        """When its schedule of a period is to run: the same day of every month, by Seoul's calendar."""
+        first = (START + timedelta(seconds=self.first_in)).astimezone(SEOUL)
+        month = first.month - 1 + period
+        days = {0: 31, 1: 28, 2: 31, 3: 30, 4: 31}
+        return first.replace(month=month + 1, day=min(first.day, days[month % 12])).astimezone(UTC)
+
+    @property
+    def started_on(self) -> date:
+        return self.at(0).astimezone(SEOUL).date()
+
+    @property
+    def id(self) -> str:
+        return str(
+            subscription_id(namespace=NAMESPACE, customer_ref=self.ref, plan_code="basic", started_on=self.started_on)
+        )
+
+    def row(self, line: int) -> SubscriptionRow:
+        return SubscriptionRow(
+            line=line,
+            customer_ref=self.ref,
+            name="김하나",
+            email="a@shop.example",
+            tel="010-0000-0000",
+            customer_uid=self.card,
+            plan="basic",
+            started_on=self.started_on,
+            timezone="Asia/Seoul",
+            paid_through=None,
+        )
+
+
+def schedule_all(house: House, people: Sequence[Subscriber], periods: int = PERIODS) -> None:
+    """What the merchant's old program has made at the gateway."""
+    for each in people:
+        for period in range(periods):
+            house.gateway.book.add(
+                f"old-{each.ref}-{period}",
+                customer_uid=each.card,
+                at=each.at(period),
+                declined=each.declined and period == 0,
+            )
+
+
+def move(ports: Ports, people: Sequence[Subscriber]) -> list[Moved | Refused]:
+    """What ``jeonggi schedule adopt`` does with a file of them."""
+    offers = offer_rows(ports, [each.row(line) for line, each in enumerate(people, 2)], accept_amount=False)
+    told: list[Moved | Refused] = [each for each in offers if not isinstance(each, Offer | Standing)]
+    adopt_rows(ports, [each for each in offers if isinstance(each, Offer | Standing)], by=WHO, moved=told.append)
+    return told
+
+
+def go_on(house: House, *steps: timedelta) -> None:
+    """Time passes; every bell rings, and the hourly comparison goes on with what is unfinished."""
+    for step in steps:
+        house.to(house.now + step)
+        house.gateway.book.run_due()
+        resume_adoptions(house.ports, moved=lambda _: None)
+        for _ in range(2):
+            house.tick()
+            house.charge()
+            house.resolve()
+
+
+def payments(house: House, people: Sequence[Subscriber]) -> dict[str, Counter[int]]:
+    """Who paid for which period how often, by the gateway's ledger: by a schedule's name, or by one of ours."""
+    names = {}
+    for each in people:
+        for period in range(12):
+            names[f"old-{each.ref}-{period}"] = (each.ref, period)
+            ours = merchant_uid(
+                namespace=NAMESPACE,
+                subscription_id=house.value("SELECT CAST(:id AS uuid)", id=each.id),
+                purpose=Purpose.PERIOD,
+                ordinal=period,
+                attempt_no=1,
+            )
+            names[ours[:-3]] = (each.ref, period)
+    paid: dict[str, Counter[int]] = {each.ref: Counter() for each in people}
+    for record in house.gateway.records:
+        if record.status == "paid":
+            ref, period = names.get(record.merchant_uid) or names[record.merchant_uid[:-3]]
+            paid[ref][period] += 1
+    return paid
+
+
+MONTHS: Final = (
+    timedelta(minutes=15), timedelta(hours=1), timedelta(days=31), timedelta(days=37),
+)  # fmt: skip
+"""Up to 9 April: three periods of everybody have begun, and no fourth."""
+
+
+def test_a_schedule_is_adopted_and_its_periods_are_charged_by_us(house: House) -> None:
+    people = [Subscriber(ref="a", first_in=86_400 * 5)]
+    schedule_all(house, people)
+
+    (moved,) = move(house.ports, people)
+
+    assert isinstance(moved, Moved)
+    assert moved.is_done
+    assert moved.stands is not None
+    assert moved.stands.revoked == PERIODS
+    assert house.gateway.book.waiting() == set()
+    assert house.gateway.book.revoked == [[f"old-a-{period}" for period in range(PERIODS)]]
+    assert house.gateway.records == []
+    go_on(house, *MONTHS)
+    assert payments(house, people) == {"a": {0: 1, 1: 1, 2: 1}}
+    assert {record.merchant_uid[:1] for record in house.gateway.records} == {"j"}
+
+
+#: Somebody is always about to be charged: the clock goes on by a second at every boundary.
+PEOPLE: Final = (
+    Subscriber(ref="calm", first_in=86_400 * 5),
+    Subscriber(ref="soon", first_in=8),
+    Subscriber(ref="poor", first_in=20, declined=True),
+    Subscriber(ref="later", first_in=40),
+)
+FATES: Final = (RevokeFate.LOST_DONE, RevokeFate.SAID_NOT_DONE, RevokeFate.FIRST_ONLY, RevokeFate.LOST_NOT_DONE)
+EFFECTS: Final = ("after a commit", "after an unschedule")
+
+
+class AgingLife(Life):
+    """Every boundary takes a second, so that schedules fire between any two steps."""
+
+    def __init__(self, house: House, *, dies_at: int | None = None) -> None:
+        super().__init__(dies_at=dies_at)
+        self._house = house
+
+    def boundary(self, name: str) -> None:  # type: ignore[explicit-override]  # typing has no @override in 3.11
+        with self._lock:
+            if not self._is_dead:
+                self._house.advance(seconds=1)
+                self._house.gateway.book.run_due()
+        super().boundary(name)
+
+
+def live(house: House, *, dies_at: int | None) -> list[str]:
+    """Move everybody; if the process dies, another one goes on with the same file twenty minutes later."""
+    empty(house)
+    house.to(START)
+    house.gateway.book.clear()
+    house.gateway.records.clear()
+    schedule_all(house, PEOPLE)
+    house.gateway.book.fates.extend(FATES)
+    life = AgingLife(house, dies_at=dies_at)
+    ports = mortal(house, life)
+    try:
+        move(ports, PEOPLE)
+    except Died:
+        house.gateway.book.fates.clear()
+        go_on(house, timedelta(minutes=20))
+        with suppress(BillingError):
+            move(house.ports, PEOPLE)
+    finally:
+        ports.database.close()
+    go_on(house, *MONTHS)
+    return life.boundaries
+
+
+def expected(house: House) -> dict[str, Counter[int]]:
+    """Every period once; but what was declined before its row was adopted, the old program must see to."""
+    ours = set(house.rows("SELECT left(merchant_uid, -2), ordinal FROM adopted_schedule"))
+    return {
+        each.ref: Counter(
+            {period: 1 for period in range(PERIODS) if not each.declined or (f"old-{each.ref}", period) in ours}
+        )
+        for each in PEOPLE
+    }
+
+
+def deaths(boundaries: Sequence[str]) -> list[tuple[int, str]]:
+    """Every boundary that leaves something new behind, and the first and last of every other kind."""
+    chosen = {}
+    for number, name in enumerate(boundaries, start=1):
+        is_first, is_last = name not in boundaries[: number - 1], name not in boundaries[number:]
+        if name in EFFECTS or is_first or is_last:
+            chosen[number] = name
+    return list(chosen.items())
+
+
+def test_a_move_that_dies_at_any_step_and_is_resumed_charges_every_period_once(house: House) -> None:
+    boundaries = live(house, dies_at=None)
+    assert payments(house, PEOPLE) == expected(house)
+    assert house.gateway.book.waiting() == set()
+
+    otherwise = {}
+    for number, name in deaths(boundaries):
+        live(house, dies_at=number)
+        paid = payments(house, PEOPLE)
+        if paid != expected(house) or house.gateway.book.waiting() or house.states("adoption") != {"done": len(PEOPLE)}:
+            otherwise[number, name] = paid, house.gateway.book.waiting(), house.states("adoption")
+
+    assert otherwise == {}
