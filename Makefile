@@ -2,6 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Clients of the gateway by others, in an environment of their own: tests/contract/clients.
+CLIENTS := .venv-clients
 PYTHON ?=
 UP_ARGS ?=
 TEST_ARGS ?=
@@ -15,7 +17,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 export PYTHON
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up fmt check test bench lock settings-docs decline-docs clean drill-fresh
+.PHONY: help setup clients up fmt check test bench lock settings-docs decline-docs clean drill-fresh
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -28,6 +30,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml deploy/setup.sh
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml deploy/setup.sh
 	@sh deploy/setup.sh $(VENV) requirements-dev.lock
 	@touch $@ $(VENV)/.installed
+
+$(CLIENTS)/.installed: tests/contract/clients/requirements.lock deploy/setup.sh
+	@sh deploy/setup.sh $(CLIENTS) tests/contract/clients/requirements.lock lock-only
+	@touch $@
+
+clients: $(CLIENTS)/.installed ## The environment of the clients by others, which `make test` runs against the simulator
 
 setup: $(VENV)/.installed ## The virtual environment, from the lock with hashes
 
@@ -50,7 +58,7 @@ check: $(VENV)/.installed-dev ## Everything that is checked without running it
 	$(foreach file,$(DOCKERFILES),$(BIN)/hadolint $(file) &&) true
 	$(BIN)/python -m pytest -q tests/architecture
 
-test: $(VENV)/.installed-dev ## Every test but the long chaos runs (TEST_ARGS=..., TEST_WORKERS=2)
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Every test but the long chaos runs (TEST_ARGS=..., TEST_WORKERS=2)
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests --ignore=tests/chaos/long $(TEST_ARGS)
 
 lock: $(VENV)/.installed ## Resolve the locks anew (LOCK_ARGS=--upgrade for newer versions)
@@ -67,7 +75,7 @@ decline-docs: $(VENV)/.installed ## Print docs/reference/decline-codes.md from t
 	@mv docs/reference/decline-codes.md.new docs/reference/decline-codes.md
 
 clean: ## Remove what was built here; data in the state folder stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(CLIENTS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 drill-fresh: ## Prove that the last commit comes up from nothing, as root and as an ordinary user

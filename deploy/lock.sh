@@ -10,11 +10,13 @@ trap 'rm -rf "$tools"' EXIT INT TERM
 "$tools/bin/python" -m pip --disable-pip-version-check --quiet install uv
 
 compile() {
-    file=$1
-    shift
-    "$tools/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    source=$1
+    file=$2
+    shift 2
+    "$tools/bin/uv" pip compile "$source" --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-emit-index-url --output-file "$file" "$@"
 }
 
-compile requirements.lock --extra build "$@"
-compile requirements-dev.lock --constraint requirements.lock --extra build --extra dev "$@"
+compile pyproject.toml requirements.lock --extra build "$@"
+compile pyproject.toml requirements-dev.lock --constraint requirements.lock --extra build --extra dev "$@"
+compile tests/contract/clients/requirements.in tests/contract/clients/requirements.lock "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make the virtual environment from a lock: setup.sh VENV LOCK. Needs nothing but a Python of 3.11 or newer;
-# PYTHON names it, otherwise the PATH is searched.
+# Make a virtual environment from a lock: setup.sh VENV LOCK [lock-only]. With lock-only the project itself stays out.
+# Needs nothing but a Python of 3.11 or newer; PYTHON names it, otherwise the PATH is searched.
 set -eu
 venv=$1
 lock=$2
@@ -39,4 +39,6 @@ fi
 echo "Installing from $lock (less than a minute)"
 pip="$venv/bin/python -m pip --disable-pip-version-check --no-input --quiet"
 $pip install --require-hashes -r "$lock"
-$pip install --no-deps --no-build-isolation -e .
+if [ "${3:-}" != lock-only ]; then
+    $pip install --no-deps --no-build-isolation -e .
+fi

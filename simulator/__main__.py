@@ -6,7 +6,7 @@ import json
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uvloop
@@ -15,6 +15,15 @@ from simulator.accounts import BadAccount, parse_account
 from simulator.ledger import read_rows
 from simulator.options import HookMode, HookRules, Options, ScheduleShape, TokenRules, UsedMerchantUid
 from simulator.server import CannotListen, serve
+
+_TABLES: Mapping[str, str] = {
+    "request": "the requests to charge",
+    "cancellation": "what was given back",
+    "cancel_request": "the requests to cancel",
+    "schedule": "the schedules",
+}
+# What a summary counts, where it is not the status.
+_COUNTED: Mapping[str, str] = {"request": "done", "cancellation": "reason", "cancel_request": "done"}
 
 
 def _server_arguments(arguments: Sequence[str]) -> Options:
@@ -89,17 +98,17 @@ def _print_ledger(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--json", action="store_true", help="a JSON list with one record a line; otherwise a summary")
-    parser.add_argument("--requests", action="store_true", help="the requests to charge instead of the payments")
-    parser.add_argument("--cancellations", action="store_true", help="what was given back instead of the payments")
+    tables = parser.add_mutually_exclusive_group()
+    for table, told in _TABLES.items():
+        flag = f"--{table.replace('_', '-')}s"
+        tables.add_argument(flag, dest="table", action="store_const", const=table, help=f"{told} instead of payments")
     chosen = parser.parse_args(arguments)
     if not chosen.ledger.exists():
         sys.stderr.write(f"there is no ledger at {chosen.ledger}\n")
         return 1
-    table = "request" if chosen.requests else "cancellation" if chosen.cancellations else "payment"
-    rows = read_rows(chosen.ledger, table=table)
+    rows = read_rows(chosen.ledger, table=chosen.table or "payment")
     if not chosen.json:
-        field = {"request": "done", "cancellation": "reason", "payment": "status"}[table]
-        for name, count in sorted(Counter(row[field] for row in rows).items()):
+        for name, count in sorted(Counter(row[_COUNTED.get(chosen.table, "status")] for row in rows).items()):
             sys.stdout.write(f"{name:>16} {count}\n")
         return 0
     opening = "["

@@ -190,7 +190,7 @@ def give_back(simulation: Simulation, account: str, wanted: Cancellation, *, req
     )
     conclude(simulation, request_id, Done.CANCELLED, cancellation_id=cancellation_id)
     if wanted.is_told:
-        simulation.hooks.tell(payment["imp_uid"], payment["merchant_uid"], "cancelled", cancellation_id=cancellation_id)
+        simulation.hooks.tell_of_cancellation(payment, cancellation_id)
     (row,) = ledger.rows("SELECT * FROM payment WHERE imp_uid = ?", (payment["imp_uid"],))
     return success(simulation.annotated(row))
 
@@ -213,7 +213,8 @@ def _tax(simulation: Simulation, payment: sqlite3.Row, wanted: Cancellation, amo
     taxed_left = payment["amount"] - payment["cancel_amount"] - left["tax_free"]
     is_good = (
         0 <= parts["tax_free"] <= left["tax_free"]
-        and (0 <= parts["vat_amount"] <= left["vat_amount"] or not is_vat_known)
+        and parts["vat_amount"] >= 0
+        and (parts["vat_amount"] <= left["vat_amount"] or not is_vat_known)
         and 0 <= amount - parts["tax_free"] <= taxed_left
         and sum(parts.values()) <= amount
     )

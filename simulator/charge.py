@@ -20,6 +20,7 @@ from simulator.simulation import Simulation
 from simulator.tokens import token_digest
 from simulator.wire import (
     ALREADY_PAID,
+    NAME_REQUIRED,
     UNDER_WAY,
     UNKNOWN_BUYER,
     Answer,
@@ -34,25 +35,26 @@ from simulator.wire import (
 
 CARD_FIELDS = ("card_code", "card_name", "card_number")
 ReadOrder = Callable[[Fields, Asked], Order]
+USED_ONCE = "이미 존재하는 merchant_uid입니다."
 
 
 async def charge_again(simulation: Simulation, incoming: Incoming) -> Reply:
     """POST /subscribe/payments/again: charge a card by its billing key."""
-    return await _charge(simulation, incoming, via=Via.AGAIN, read=read_again)
+    return await charge(simulation, incoming, via=Via.AGAIN, read=read_again)
 
 
 async def charge_once(simulation: Simulation, incoming: Incoming) -> Reply:
     """POST /subscribe/payments/onetime: charge the card in the request; with ``customer_uid`` it is kept."""
-    return await _charge(simulation, incoming, via=Via.ONETIME, read=read_onetime)
+    return await charge(simulation, incoming, via=Via.ONETIME, read=read_onetime)
 
 
-async def _charge(simulation: Simulation, incoming: Incoming, *, via: Via, read: ReadOrder) -> Reply:
+async def charge(simulation: Simulation, incoming: Incoming, *, via: Via, read: ReadOrder) -> Reply:
     """Carry out one request that was received whole; the token is looked at only once nothing holds it any more."""
     ledger, fields = simulation.ledger, incoming.fields
     request_id = ledger.record_request(
         received_at=simulation.now(),
         token_digest=token_digest(incoming.token),
-        merchant_uid=raw_text(fields, "merchant_uid"),
+        merchant_uid=incoming.path.get("merchant_uid") or raw_text(fields, "merchant_uid"),
         customer_uid=raw_text(fields, "customer_uid"),
         amount=raw_number(fields, "amount"),
         via=via,
@@ -83,7 +85,7 @@ async def _charge(simulation: Simulation, incoming: Incoming, *, via: Via, read:
     except Refused as refused:
         ledger.conclude_request(request_id, Done.INVALID, now=now)
         return Reply(answer=refused.answer)
-    return await carry_out(simulation, order)
+    return _refuse_nameless(simulation, order) or await _carry_out(simulation, order)
 
 
 def abandoned() -> Reply:
@@ -91,10 +93,21 @@ def abandoned() -> Reply:
     return Reply(answer=refusal("simulator stopped", status=503, code=-1), fault=Fault(kind=FaultKind.DROP_UNCHARGED))
 
 
-async def carry_out(simulation: Simulation, order: Order) -> Reply:
+def _refuse_nameless(simulation: Simulation, order: Order) -> Reply | None:
+    """KG Inicis wants a name; that an unknown card is none of its cards comes first."""
+    if order.terms.details.get("name"):
+        return None
+    now = simulation.now()
+    is_known = simulation.customer(order.account, order.customer_uid, now=now) is not None
+    done = Done.INVALID if is_known else Done.UNKNOWN_CUSTOMER
+    simulation.ledger.conclude_request(order.request_id, done, now=now)
+    return Reply(answer=refusal(NAME_REQUIRED, status=400) if is_known else refusal(UNKNOWN_BUYER))
+
+
+async def _carry_out(simulation: Simulation, order: Order) -> Reply:
     """Charge, unless something goes wrong on purpose; the money's moving and its answer are two moments."""
     ledger = simulation.ledger
-    is_strict = simulation.used_merchant_uid is UsedMerchantUid.STRICT
+    is_strict = simulation.used_merchant_uid is not UsedMerchantUid.CARELESS
     key = (order.account.name, order.merchant_uid)
     if is_strict and key in simulation.under_way:
         ledger.conclude_request(order.request_id, Done.DUPLICATE, now=simulation.now())
@@ -139,7 +152,9 @@ def draw_fault(simulation: Simulation, order: Order) -> Fault | None:
         turns_of_card=lambda: ledger.turns("customer_uid", order.customer_uid),
         turns_of_order=lambda: ledger.turns("merchant_uid", order.merchant_uid),
     )
-    ledger.take_turn(order.request_id, fault.kind if fault else None)
+    ledger.take_turn(
+        order.request_id, fault.kind if fault else None, customer_uid=order.customer_uid, amount=order.terms.amount
+    )
     return fault
 
 
@@ -168,12 +183,10 @@ def move_money(simulation: Simulation, order: Order, fault: Fault | None) -> Ans
         if customer is None:
             ledger.conclude_request(order.request_id, Done.UNKNOWN_CUSTOMER, now=now)
             return refusal(UNKNOWN_BUYER)
-    if simulation.used_merchant_uid is UsedMerchantUid.STRICT:
-        # A failed merchant_uid may be used again; one that is ready may still turn paid.
-        used = ledger.statuses(order.account.name, order.merchant_uid)
-        if used & {"paid", "cancelled", "ready"}:
-            ledger.conclude_request(order.request_id, Done.DUPLICATE, now=now)
-            return refusal(ALREADY_PAID if used & {"paid", "cancelled"} else UNDER_WAY)
+    used = _use_before(simulation, order)
+    if used is not None:
+        ledger.conclude_request(order.request_id, Done.DUPLICATE, now=now)
+        return refusal(used)
     if not order.terms.amount:
         return _store_only(simulation, order, now=now)
     card, mid = _source(order, customer)
@@ -185,9 +198,24 @@ def move_money(simulation: Simulation, order: Order, fault: Fault | None) -> Ans
         _store(simulation, order, now=now)
     done = {"paid": Done.CHARGED, "failed": Done.DECLINED, "ready": Done.READY}[payment.status]
     ledger.conclude_request(order.request_id, done, now=now, imp_uid=imp_uid)
+    if order.schedule_seq is not None:
+        ledger.write("UPDATE schedule SET imp_uid = ? WHERE seq = ?", (imp_uid, order.schedule_seq))
     simulation.hooks.tell_of_charge(imp_uid, payment, urls=order.terms.notice_urls)
     (row,) = ledger.rows("SELECT * FROM payment WHERE imp_uid = ?", (imp_uid,))
     return success(simulation.annotated(row))
+
+
+def _use_before(simulation: Simulation, order: Order) -> str | None:
+    """Return with which words a used order number is refused; None if it may be used."""
+    if simulation.used_merchant_uid is UsedMerchantUid.CARELESS:
+        return None
+    used = simulation.ledger.statuses(order.account.name, order.merchant_uid)
+    if used & {"paid", "cancelled"}:
+        return ALREADY_PAID
+    if "ready" in used:  # it may still turn paid
+        return UNDER_WAY
+    is_taken = used and simulation.used_merchant_uid is UsedMerchantUid.ONCE and order.schedule_seq is None
+    return USED_ONCE if is_taken else None
 
 
 def _source(order: Order, customer: sqlite3.Row | None) -> tuple[dict[str, object], Mid]:
@@ -284,7 +312,7 @@ def _new_payment(
         now=now,
         token_digest=order.token_digest,
         request_id=order.request_id,
-        details=details,
+        details={**details, "notice_urls": order.terms.notice_urls} if order.terms.notice_urls else details,
         fault=fault.kind if fault else None,
         fail_reason=fail_reason,
         visible_at=visible_at,

@@ -11,12 +11,13 @@ from simulator.cancel import give_back, read_cancellation
 from simulator.faults import Place, UnreadableFault, parse_chance, parse_step
 from simulator.ledger import read_rows
 from simulator.options import HookMode, HookRules, ScheduleShape, UsedMerchantUid
-from simulator.schedule_runs import fire
+from simulator.schedule_runs import fire, waiting
 from simulator.simulation import Simulation
-from simulator.wire import Fields, Refused, Unreadable
+from simulator.wire import LARGEST, Fields, Refused, Unreadable, read_object
 
 LARGEST_BODY = 64 * 2**20
 ROWS_A_WRITE = 500
+MOST_CUSTOMERS = 10_000_000
 
 
 class BadOrder(ValueError):
@@ -68,17 +69,14 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def _body(request: web.Request) -> dict[str, object]:
     try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError as broken:
-        raise BadOrder("the body is not JSON") from broken
-    if not isinstance(body, dict):
-        raise BadOrder("the body is not a JSON object")
-    return body
+        return read_object(await request.read())
+    except Unreadable as broken:
+        raise BadOrder("the body is not a JSON object") from broken
 
 
 def _whole_number(body: Mapping[str, object], name: str, *, default: int | None = None) -> int:
     value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
         raise BadOrder(f"{name!r} is a whole number, 0 or more")
     return value
 
@@ -214,10 +212,10 @@ class ControlDesk:
         match body:
             case {"customer_uids": list(named)}:
                 uids = [str(uid) for uid in named]
-            case {"prefix": str(prefix)}:
+            case {"prefix": str(prefix)} if _whole_number(body, "count") <= MOST_CUSTOMERS:
                 uids = [f"{prefix}{number:06d}" for number in range(_whole_number(body, "count"))]
             case _:
-                raise BadOrder("expected 'customer_uids', or 'prefix' and 'count'")
+                raise BadOrder(f"expected 'customer_uids', or 'prefix' and a 'count' of {MOST_CUSTOMERS} at most")
         for uid in uids:
             self._simulation.issue_on_sight(account, uid, now=self._simulation.now())
         self._simulation.ledger.commit()
@@ -255,16 +253,13 @@ class ControlDesk:
         match body:
             case {"merchant_uid": str(merchant_uid)}:
                 where, value = "merchant_uid = ?", merchant_uid
-            case {"until": int(until)}:
-                where, value = "schedule_at <= ?", until
+            case {"until": _}:
+                where, value = "schedule_at <= ?", _whole_number(body, "until")
             case {} if not body:
                 where, value = "0 = ?", 0
             case _:
                 raise BadOrder("expected nothing, 'merchant_uid' or 'until'")
-        rows = simulation.ledger.rows(
-            f"SELECT * FROM schedule WHERE status = 'scheduled' AND {where} ORDER BY schedule_at, seq",  # noqa: S608
-            (value,),
-        )
+        rows = waiting(simulation, where, value)
         for row in rows:
             fire(simulation, row)
         simulation.ledger.commit()

@@ -122,6 +122,8 @@ _WITH_TEXT: Mapping[FaultKind, str] = {
     FaultKind.REFUSE: "일시적으로 결제를 진행할 수 없습니다.",
 }
 _ALIASES: Mapping[str, FaultKind] = {"drop": FaultKind.DROP_ANSWER}
+# More milliseconds or won than any test waits for or charges.
+_LARGEST = 10**12
 _TEXT_ARGUMENT = frozenset({FaultKind.DECLINE, FaultKind.REFUSE})
 
 
@@ -183,9 +185,12 @@ def parse_fault(name: str, argument: object = None) -> Fault:
     if kind not in _WITH_NUMBER:
         raise UnreadableFault(f"the fault {name!r} takes no argument")
     try:
-        return Fault(kind=kind, text=text, number=int(str(argument)))
+        number = int(str(argument))
     except ValueError as not_a_number:
         raise UnreadableFault(f"the argument of {name!r} is not a whole number") from not_a_number
+    if abs(number) > _LARGEST or (number < 0 and kind is not FaultKind.OTHER_AMOUNT):
+        raise UnreadableFault(f"the argument of {name!r} is out of bounds")
+    return Fault(kind=kind, text=text, number=number)
 
 
 def parse_step(step: object) -> Fault | None:
@@ -227,7 +232,11 @@ def parse_traits(customer_uid: str) -> Traits:
 
 
 def _is_trait(words: str) -> bool:
-    return words == _WHOLE_CANCEL_ONLY or (words.startswith(_ISSUER) and words.removeprefix(_ISSUER).isdigit())
+    return words == _WHOLE_CANCEL_ONLY or (words.startswith(_ISSUER) and _is_digits(words.removeprefix(_ISSUER)))
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _parse_directive(words: str) -> Directive:
@@ -237,7 +246,7 @@ def _parse_directive(words: str) -> Directive:
         if argument is not None and name == FaultKind.DECLINE and argument not in DECLINES:
             raise UnreadableFault(f"there is no decline named {argument!r}")
         return Directive(fault=parse_fault(name, argument), count=None)
-    if not rest or not rest[0].isdigit():
+    if not rest or not _is_digits(rest[0]):
         raise UnreadableFault(f"{name!r} is followed by a count")
     plain = _parse_directive(".".join([name.removesuffix("_first"), *rest[1:]]))
     return Directive(fault=plain.fault, count=int(rest[0]))

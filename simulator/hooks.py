@@ -7,6 +7,8 @@ answered, a further one 15 s in all. Not signed: anybody may send the like.
 """
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -47,6 +49,11 @@ class Hook:
         return told if self.cancellation_id is None else {**told, "cancellation_id": self.cancellation_id}
 
 
+def _urls_of(payment: sqlite3.Row) -> tuple[str, ...]:
+    """Return the ``notice_url`` of a payment's own request."""
+    return tuple(json.loads(payment["details"]).get("notice_urls", ()))
+
+
 class HookDesk:
     """Sends hooks in the background: no answer of the gateway waits for them, and none is kept over a restart."""
 
@@ -78,8 +85,13 @@ class HookDesk:
         for imp_uid in imp_uids:
             row = self._ledger.payment(imp_uid)
             if row is not None and row["status"] == "paid":
-                self.tell(imp_uid, row["merchant_uid"], "paid")
+                self.tell(imp_uid, row["merchant_uid"], "paid", urls=_urls_of(row))
         imp_uids.clear()
+
+    def tell_of_cancellation(self, payment: sqlite3.Row, cancellation_id: str) -> None:
+        """Tell of a cancellation, whole or partial, where the payment itself was told."""
+        uids = payment["imp_uid"], payment["merchant_uid"]
+        self.tell(*uids, "cancelled", cancellation_id=cancellation_id, urls=_urls_of(payment))
 
     def tell(
         self,

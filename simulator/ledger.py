@@ -221,9 +221,13 @@ class Ledger:
             (done, None if done is Done.HELD else now, fault, imp_uid, request_id),
         )
 
-    def take_turn(self, request_id: int, fault: str | None) -> None:
-        """Write down that a request had its turn at the faults."""
-        self.write("UPDATE request SET had_turn = 1, fault = ? WHERE id = ?", (fault, request_id))
+    def take_turn(self, request_id: int, fault: str | None, *, customer_uid: str, amount: int) -> None:
+        """Write down that a request had its turn at the faults, and what it turned out to be about."""
+        self.write(
+            "UPDATE request SET had_turn = 1, fault = ?, customer_uid = coalesce(customer_uid, nullif(?, '')),"
+            " amount = coalesce(amount, ?) WHERE id = ?",
+            (fault, customer_uid, amount, request_id),
+        )
 
     def turns(self, column: str, value: str) -> int:
         """Count the requests of a ``customer_uid`` or ``merchant_uid`` that had their turn."""

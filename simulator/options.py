@@ -8,10 +8,11 @@ from simulator.accounts import GivenAccount
 
 
 class UsedMerchantUid(StrEnum):
-    """What happens to a charge whose merchant_uid is already paid or still being charged."""
+    """What happens to a charge whose merchant_uid was used before."""
 
-    STRICT = "strict"
-    CARELESS = "careless"
+    STRICT = "strict"  # refused if it is paid, was paid, is ready or is being charged; one that failed is free again
+    CARELESS = "careless"  # charged again
+    ONCE = "once"  # as strict, and one that failed is refused as well
 
 
 class HookMode(StrEnum):

@@ -15,6 +15,7 @@ from simulator.wire import (
     CUSTOMER_FIELDS,
     ECHOED,
     LENGTHS,
+    MERCHANT_UID,
     NAME_REQUIRED,
     UNKNOWN_CHANNEL,
     Fields,
@@ -61,6 +62,8 @@ class Order:
     mid: Mid | None = None
     card: Card | None = None
     stored_details: Mapping[str, object] = field(default_factory=dict)
+    #: The schedule that is charged again.
+    schedule_seq: int | None = None
 
     @property
     def merchant_uid(self) -> str:
@@ -83,12 +86,13 @@ def read_again(fields: Fields, asked: Asked) -> Order:
     """Read a charge of a card by its billing key.
 
     Raises:
-        Unreadable: A field is missing, too long or not of its type.
+        Unreadable: A field is missing, too long or not of its type. A missing name is KG Inicis' to refuse, once it
+            is known that there is such a card.
     """
     customer_uid = read_customer_uid(fields)
     if customer_uid is None:
         raise Unreadable("customer_uid, merchant_uid 파라메터는 필수입니다.")
-    return order_of(asked, terms=read_terms(fields), customer_uid=customer_uid)
+    return order_of(asked, terms=read_terms(fields, is_name_due=False), customer_uid=customer_uid)
 
 
 def read_onetime(fields: Fields, asked: Asked) -> Order:
@@ -117,6 +121,7 @@ def order_of(
     mid: Mid | None = None,
     card: Card | None = None,
     stored_details: Mapping[str, object] | None = None,
+    schedule_seq: int | None = None,
 ) -> Order:
     """Put together what is to be charged."""
     return Order(
@@ -130,6 +135,7 @@ def order_of(
         mid=mid,
         card=card,
         stored_details=stored_details or {},
+        schedule_seq=schedule_seq,
     )
 
 
@@ -155,7 +161,7 @@ def stored_details(fields: Fields) -> dict[str, object]:
     return details | {name: value for name, value in given.items() if value is not None}
 
 
-def read_terms(fields: Fields, *, lowest: int = 1) -> Terms:
+def read_terms(fields: Fields, *, lowest: int = 1, is_name_due: bool = True) -> Terms:
     """Check what every way to charge asks for.
 
     Raises:
@@ -165,10 +171,12 @@ def read_terms(fields: Fields, *, lowest: int = 1) -> Terms:
     merchant_uid = texts["merchant_uid"]
     if merchant_uid is None:
         raise Unreadable("merchant_uid 파라메터는 필수입니다.")
+    if not MERCHANT_UID.fullmatch(merchant_uid):
+        raise Unreadable("merchant_uid 파라메터에 사용할 수 없는 문자가 있습니다.")
     amount = fields.number("amount")
     if amount is None or amount < lowest:
         raise Unreadable("amount 파라메터는 0보다 커야 합니다.")
-    if texts["name"] is None:
+    if texts["name"] is None and is_name_due:
         raise Unreadable(NAME_REQUIRED)
     _read_choices(fields)
     details: dict[str, object] = {name: fields.text(name) for name in ECHOED}

@@ -8,14 +8,13 @@ import json
 import sqlite3
 
 from simulator.accounts import Account
-from simulator.charge import answer_uncharged, carry_out, draw_fault, move_money, record_failure
+from simulator.charge import answer_uncharged, charge, draw_fault, move_money, record_failure
 from simulator.faults import UNCHARGED, Fault, FaultKind, UnreadableFault
 from simulator.incoming import Incoming, Reply
 from simulator.ledger import Via
-from simulator.orders import Asked, Terms, order_of
+from simulator.orders import Asked, Order, Terms, order_of
 from simulator.simulation import Simulation
-from simulator.tokens import token_digest
-from simulator.wire import annotate_schedule, refusal, unauthorized
+from simulator.wire import Fields, Refused, annotate_schedule, refusal
 
 NOT_FAILED = "결제에 실패한 예약결제가 아닙니다."
 UNKNOWN_SCHEDULE = "존재하지 않는 예약결제정보입니다."
@@ -48,16 +47,22 @@ def has_failed(simulation: Simulation, row: sqlite3.Row) -> bool:
 
 def fire_due(simulation: Simulation) -> None:
     """Charge what is scheduled for now or before; a long row is charged in several turns of the clock."""
-    sql = "SELECT * FROM schedule WHERE status = 'scheduled' AND schedule_at <= ? ORDER BY schedule_at, seq LIMIT ?"
-    for row in simulation.ledger.rows(sql, (simulation.now(), MOST_AT_ONCE)):
+    for row in waiting(simulation, "schedule_at <= ?", simulation.now())[:MOST_AT_ONCE]:
         fire(simulation, row)
+
+
+def waiting(simulation: Simulation, where: str, value: str | float) -> list[sqlite3.Row]:
+    """Return the schedules that wait, of the merchants who are served in this run; the first one due comes first."""
+    sql = f"SELECT * FROM schedule WHERE status = 'scheduled' AND {where} ORDER BY schedule_at, seq"  # noqa: S608
+    rows = simulation.ledger.rows(sql, (value,))
+    return [row for row in rows if simulation.accounts.named(row["account"]) is not None]
 
 
 def fire(simulation: Simulation, row: sqlite3.Row) -> None:
     """Charge one schedule; it is executed, whatever becomes of the charge."""
     account = simulation.accounts.named(row["account"])
     if account is None:
-        return  # of a merchant who is not served in this run
+        return
     payment = charge_by_itself(
         simulation, account, via=Via.SCHEDULE, terms=_terms(row), customer_uid=row["customer_uid"]
     )
@@ -100,34 +105,17 @@ def charge_by_itself(
 
 
 async def charge_failed_again(simulation: Simulation, incoming: Incoming) -> Reply:
-    """POST /subscribe/payments/schedule/{merchant_uid}/retry: charge one that failed, now."""
-    now = simulation.now()
-    account = simulation.account_of(incoming.token, now=now)
-    if account is None:
-        return Reply(answer=unauthorized())
-    row = newest(simulation, account.name, incoming.path["merchant_uid"])
-    if row is None:
-        return Reply(answer=refusal(UNKNOWN_SCHEDULE, status=404, code=-1))
-    if not has_failed(simulation, row):
-        return Reply(answer=refusal(NOT_FAILED, status=400))
-    digest = token_digest(incoming.token)
-    request_id = simulation.ledger.record_request(
-        received_at=now,
-        token_digest=digest,
-        merchant_uid=row["merchant_uid"],
-        customer_uid=row["customer_uid"],
-        amount=row["amount"],
-        via=Via.SCHEDULE_AGAIN,
-    )
-    asked = Asked(account=account, via=Via.SCHEDULE_AGAIN, request_id=request_id, token_digest=digest, at=now)
-    order = order_of(asked, terms=_terms(row), customer_uid=row["customer_uid"])
-    reply = await carry_out(simulation, order)
-    match reply.answer.response:
-        case {"imp_uid": str(imp_uid)}:
-            simulation.ledger.write("UPDATE schedule SET imp_uid = ? WHERE seq = ?", (imp_uid, row["seq"]))
-        case _:
-            pass
-    return reply
+    """POST /subscribe/payments/schedule/{merchant_uid}/retry: charge one that failed, now, as any other charge is."""
+
+    def read(_fields: Fields, asked: Asked) -> Order:
+        row = newest(simulation, asked.account.name, incoming.path["merchant_uid"])
+        if row is None:
+            raise Refused(refusal(UNKNOWN_SCHEDULE, status=404, code=-1))
+        if not has_failed(simulation, row):
+            raise Refused(refusal(NOT_FAILED, status=400))
+        return order_of(asked, terms=_terms(row), customer_uid=row["customer_uid"], schedule_seq=row["seq"])
+
+    return await charge(simulation, incoming, via=Via.SCHEDULE_AGAIN, read=read)
 
 
 def _terms(row: sqlite3.Row) -> Terms:

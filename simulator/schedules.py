@@ -85,7 +85,7 @@ def schedule(simulation: Simulation, call: Call) -> Answer:
 def unschedule(simulation: Simulation, call: Call) -> Answer:
     """POST /subscribe/payments/unschedule: those named, or, as the real one does, all of the card if none is."""
     customer_uid, names = read_customer_uid(call.fields), call.fields.texts("merchant_uid")
-    if customer_uid is None and not names:
+    if len(names) > MOST_AT_ONCE or (customer_uid is None and not names):
         raise Unreadable("customer_uid 또는 merchant_uid 파라메터는 필수입니다.")
     where, values = "account = ? AND status = 'scheduled'", [call.account.name]
     if customer_uid is not None:
@@ -126,7 +126,8 @@ def schedule_again(simulation: Simulation, call: Call) -> Answer:
     if row is None:
         return _missing()
     at = _read_time(call.fields, now=call.now)
-    if not has_failed(simulation, row):
+    is_under_way = (call.account.name, row["merchant_uid"]) in simulation.under_way
+    if is_under_way or not has_failed(simulation, row):
         return refusal(NOT_FAILED, status=400)
     simulation.ledger.write(
         "UPDATE schedule SET status = 'scheduled', schedule_at = ?, executed_at = 0, imp_uid = NULL WHERE seq = ?",
@@ -194,8 +195,14 @@ def _is_used(simulation: Simulation, account: str, merchant_uid: str) -> bool:
     row = newest(simulation, account, merchant_uid)
     if row is not None and row["status"] != "revoked":
         return True
-    is_strict = simulation.used_merchant_uid is UsedMerchantUid.STRICT
-    return is_strict and bool(simulation.ledger.statuses(account, merchant_uid) & {"paid", "cancelled", "ready"})
+    used = simulation.ledger.statuses(account, merchant_uid)
+    match simulation.used_merchant_uid:
+        case UsedMerchantUid.CARELESS:
+            return False
+        case UsedMerchantUid.STRICT:
+            return bool(used & {"paid", "cancelled", "ready"})
+        case UsedMerchantUid.ONCE:
+            return bool(used)
 
 
 def _require_customer(simulation: Simulation, call: Call, customer_uid: str) -> sqlite3.Row:

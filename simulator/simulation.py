@@ -14,7 +14,7 @@ from simulator.hooks import HookDesk
 from simulator.ledger import Ledger
 from simulator.options import Options
 from simulator.tokens import TokenDesk
-from simulator.wire import annotate_payment
+from simulator.wire import LENGTHS, annotate_payment
 
 
 class Counters:
@@ -100,7 +100,7 @@ class Simulation:
 
     def customer(self, account: Account, customer_uid: str, *, now: float) -> sqlite3.Row | None:
         """Find a card that can be charged; with issuing on sight any card not deleted is one."""
-        if is_never_issued(customer_uid):
+        if is_never_issued(customer_uid) or len(customer_uid) > LENGTHS["customer_uid"]:
             return None
         row = self.ledger.customer(account.name, customer_uid)
         if row is None and self.options.is_issuing_on_sight:

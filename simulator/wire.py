@@ -32,6 +32,9 @@ UNKNOWN_CHANNEL = "등록된 PG 설정정보가 없습니다."
 # More won than any payment has, and few enough for SQLite.
 LARGEST = 10**12
 
+# An order's number is a part of a path in every look-up. The documentation names no alphabet: this one fits there.
+MERCHANT_UID = re.compile(r"[!-.0-~]+")
+
 # Maximum lengths of /subscribe/payments/again.
 LENGTHS: Mapping[str, int] = {
     "customer_uid": 80,
@@ -202,18 +205,31 @@ def _read_form(text: str) -> dict[str, object]:
     return values | {name: [each for _, each in sorted(those.items())] for name, those in entries.items()}
 
 
+def read_object(body: bytes) -> dict[str, object]:
+    """Read a JSON object; nothing at all is an empty one.
+
+    Raises:
+        Unreadable: It is none, nests too deep, or has text that no encoding can carry (a half of a surrogate pair).
+    """
+    try:
+        values = json.loads(body or b"{}")
+        json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as broken:
+        raise Unreadable("요청 본문을 해석할 수 없습니다.") from broken
+    if not isinstance(values, dict):
+        raise Unreadable("JSON 형식이 올바르지 않습니다.")
+    return values
+
+
 def parse_body(body: bytes, content_type: str) -> Fields:
     """Read a body as JSON if it is called or looks like that, otherwise as a form.
 
     Raises:
         Unreadable: It is neither.
     """
+    if "json" in content_type or body.lstrip().startswith(b"{"):
+        return Fields(values=read_object(body), is_form=False)
     try:
-        if "json" in content_type or body.lstrip().startswith(b"{"):
-            values = json.loads(body or b"{}")
-            if not isinstance(values, dict):
-                raise Unreadable("JSON 형식이 올바르지 않습니다.")
-            return Fields(values=values, is_form=False)
         return Fields(values=_read_form(body.decode()), is_form=True)
     except ValueError as broken:
         raise Unreadable("요청 본문을 해석할 수 없습니다.") from broken
@@ -221,7 +237,8 @@ def parse_body(body: bytes, content_type: str) -> Fields:
 
 def bearer(header: str | None) -> str:
     """Return the access token of an Authorization header, with or without the word Bearer in front; "" if none."""
-    return (header or "").strip().removeprefix("Bearer ").strip()
+    text = (header or "").encode(errors="replace").decode()  # bytes that are no text arrive as halves of pairs
+    return text.strip().removeprefix("Bearer ").strip()
 
 
 _USAGE: Mapping[str, str] = {"schedule": "payment.scheduled", "schedule_again": "payment.scheduled", "storing": "issue"}
