@@ -37,6 +37,7 @@ from gateway.decline_map import decline_code_of
 from gateway.errors import TokenRefused
 from gateway.port import AccessToken, Answer, Charge, Finding
 from gateway.tokens import token_digest
+from tests.fakes.cancels import CancelBook, WithCancels
 from tests.fakes.schedules import ScheduleBook, WithSchedules
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ def _no_trouble() -> None:
 
 
 @dataclass(slots=True)
-class FakeGateway(WithSchedules):
+class FakeGateway(WithSchedules, WithCancels):
     """Implements ``gateway.port.Gateway``.
 
     ``is_strict``: a ``merchant_uid`` that has a record is refused as a duplicate; a careless gateway charges again.
-    ``look_up_trouble`` and ``token_trouble`` may be set to a callable that raises. ``book`` holds its own schedules.
+    ``look_up_trouble`` and ``token_trouble`` may be set to a callable that raises. ``book`` holds its own schedules,
+    ``cancels`` what it gave back.
     """
 
     is_strict: bool = True
@@ -98,15 +100,19 @@ class FakeGateway(WithSchedules):
     asked: list[Charge] = field(default_factory=list)
     look_ups: list[Source] = field(default_factory=list)
     rules: DeclineRules = NO_RULES
+    #: Which company issued a card, by ``customer_uid``.
+    issuers: dict[str, str] = field(default_factory=dict)
     _fates: dict[str, deque[_Scripted]] = field(default_factory=dict)
     _lag: dict[str, int] = field(default_factory=dict)
     _deleted_cards: set[str] = field(default_factory=set)
     _token: AccessToken | None = None
     _token_count: int = 0
     book: ScheduleBook = field(init=False)
+    cancels: CancelBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.book = ScheduleBook(now=self.now, execute=self._execute)
+        self.cancels = CancelBook(records=self.records, now=self.now, is_alive=self._is_alive)
 
     # What a test says.
 
@@ -201,8 +207,7 @@ class FakeGateway(WithSchedules):
         if fated.fate is Fate.NOT_SENT:
             return Answer(charge=charge, outcome=NotExecuted(reason=NotExecutedReason.NOT_SENT))
         self.asked.append(charge)
-        is_dead = self._token is None or self._token.digest != token.digest
-        if fated.fate is Fate.UNAUTHORIZED or is_dead:
+        if fated.fate is Fate.UNAUTHORIZED or not self._is_alive(token):
             left = token.dies_at_boottime - self.boottime()
             return Answer(
                 charge=charge,
@@ -221,7 +226,8 @@ class FakeGateway(WithSchedules):
             record = self._record(charge, status="paid", amount=charge.amount)
             if fate is Fate.APPROVE:
                 approved = Approved(imp_uid=record.imp_uid, amount=record.amount, paid_at=record.paid_at)
-                return _answer(charge, approved, 200, {"status": "paid", "imp_uid": record.imp_uid})
+                answer = _answer(charge, approved, 200, {"status": "paid", "imp_uid": record.imp_uid})
+                return replace(answer, issuer_code=record.issuer_code)
         elif fate in {Fate.DECLINE, Fate.LOSE_DECLINE}:
             record = self._record(charge, status="failed", amount=charge.amount, text=fated.text)
             if fate is Fate.DECLINE:
@@ -248,6 +254,7 @@ class FakeGateway(WithSchedules):
             paid_at=now if status in {"paid", "cancelled"} else None,
             failed_at=now if status == "failed" else None,
             sandbox=True,
+            issuer_code=self.issuers.get(charge.customer_uid, ""),
         )
         self.records.append(record)
         return record
@@ -268,13 +275,16 @@ class FakeGateway(WithSchedules):
         self.look_ups.append(source)
         self._ask(token)
 
-    def _ask(self, token: AccessToken) -> None:
+    def _ask(self, token: AccessToken) -> None:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         self.book.run_due()
         self.look_up_trouble()
-        if self._token is None or self._token.digest != token.digest:
+        if not self._is_alive(token):
             raise TokenRefused("the gateway refused the token of a look-up: ask for a token again")
 
-    def _read(self, record: Record) -> Record:
+    def _is_alive(self, token: AccessToken) -> bool:
+        return self._token is not None and self._token.digest == token.digest
+
+    def _read(self, record: Record) -> Record:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         is_failed = record.status == "failed"
         return replace(record, decline_code=decline_code_of(record.fail_reason, self.rules)) if is_failed else record
 
@@ -282,7 +292,8 @@ class FakeGateway(WithSchedules):
         left = self._lag.get(merchant_uid, 0)
         if left:
             self._lag[merchant_uid] = left - 1
-        found = [] if left else [self._read(each) for each in records if each.merchant_uid == merchant_uid]
+        mine = [each for each in records if each.merchant_uid == merchant_uid]
+        found = [] if left else [self.cancels.look(self._read(each)) for each in mine]
         return Finding(source=source, records=found, token_digest=token.digest)
 
 
