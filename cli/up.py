@@ -96,8 +96,8 @@ def _serve(house: Installation, supervisor: Supervisor, goal: _Goal, *, as_json:
 
 def _is_over(house: Installation, seen: Progress, goal: _Goal) -> bool:
     """Whether the round has ended; a stepped clock is moved on here, once everything is at rest."""
-    if seen.halted is not None:
-        return True
+    if seen.halted is not None and seen.due == 0 and seen.in_flight == 0:
+        return True  # the other channels are done
     if not seen.is_idle:
         return False
     if goal.until is None or seen.now >= goal.until:

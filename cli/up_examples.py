@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli import plan, subscription_import
+from cli.up_simulator import spread_over_channels
 
 if TYPE_CHECKING:
     from cli.up_programs import Installation
@@ -21,4 +22,5 @@ def import_examples(house: Installation, *, quiet: bool) -> None:
         return
     with redirect_stdout(StringIO()) if quiet else nullcontext():
         plan.import_(EXAMPLES / "plans.toml")
-        subscription_import.import_(EXAMPLES / "subscriptions.csv", yes=True)
+        file = spread_over_channels(EXAMPLES / "subscriptions.csv", house.settings, house.state.path)
+        subscription_import.import_(file, yes=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cli.output import say
+from cli.up_simulator import credentials_at_simulator, simulator_accounts
 from domain.time_limits import SCALED_FOR_SIMULATOR
 from models.migrate import upgrade_to_head
 from models.queries import installation
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-#: What the simulator is reached with; it guards nothing.
-_SIMULATOR_KEY: Final = "simulator"
 #: The simulator takes as much as one machine gives.
 _SIMULATOR_RATE: Final = 2000
-_CONCURRENT_RUNS: Final = 2  # charge runs in one worker
+_CONCURRENT_RUNS: Final = 2  # runs in one worker, for the only channel
 _READY_SECONDS: Final = 60
 #: Where hooks are taken (docs/reference/hooks.md).
 _HOOKS: Final = "/hooks/iamport"
@@ -68,9 +67,12 @@ class Installation:
             self._start_simulator(supervisor, used_merchant_uid)
         self.settings_of_children()
         self._start_web(supervisor, web_port)
+        has_several = len(self.settings.channels) > 1
+        charge_runs = -(-self.settings.charge_runs // workers) if has_several else _CONCURRENT_RUNS
+        pace_runs = self.settings.pace_runs if has_several else _CONCURRENT_RUNS
         for number in range(1, workers + 1):
-            supervisor.start(self._worker(f"charge-{number}", queue="charge"))
-        supervisor.start(self._worker("pace", queue="pace"))
+            supervisor.start(self._worker(f"charge-{number}", queue="charge", runs=charge_runs))
+        supervisor.start(self._worker("pace", queue="pace", runs=pace_runs))
         supervisor.start(self._celery("beat", "beat", "--loglevel", "WARNING"))
         self._start_flower(supervisor)
 
@@ -98,7 +100,7 @@ class Installation:
         self.simulator_ledger = self.state.path / "simulator.sqlite"
         command = [sys.executable, "-m", "simulator", "--port", str(port), "--control-port", str(control)]
         command += ["--ledger", str(self.simulator_ledger), "--used-merchant-uid", used_merchant_uid]
-        command += ["--imp-key", _SIMULATOR_KEY, "--imp-secret", _SIMULATOR_KEY, "--issue-on-sight"]
+        command += [*simulator_accounts(self.settings), "--issue-on-sight"]
         command += ["--latency-ms", "50", "--hook-url", self.urls["hooks"]]
         supervisor.start(
             Program(name="simulator", command=[*command, *simulator_flags()], environment=inherited_environment())
@@ -108,11 +110,9 @@ class Installation:
         # What a person has set wins over what suits the simulator.
         suited = {
             **exported(SCALED_FOR_SIMULATOR),
+            **credentials_at_simulator(self.settings, self.state.path),
             "JEONGGI_GATEWAY_URL": url,
-            "JEONGGI_IMP_KEY": _SIMULATOR_KEY,
-            "JEONGGI_IMP_SECRET": _SIMULATOR_KEY,
             "JEONGGI_NAMESPACE": self.settings.namespace or DEMO_NAMESPACE,
-            "JEONGGI_TEST_CHANNEL": "true",
             "JEONGGI_GATEWAY_RATE": str(_SIMULATOR_RATE),
             "JEONGGI_BREAKER_PAUSE_SECONDS": "1",
             "JEONGGI_BREAKER_LONGEST_PAUSE_SECONDS": "10",
@@ -126,8 +126,8 @@ class Installation:
         command = [sys.executable, "-P", "-m", "web"]
         supervisor.start(Program(name="web", command=command, environment=environment))
 
-    def _worker(self, name: str, *, queue: str) -> Program:
-        options = ["-Q", queue, "-n", f"{name}@%h", "--concurrency", str(_CONCURRENT_RUNS), "--loglevel", "WARNING"]
+    def _worker(self, name: str, *, queue: str, runs: int) -> Program:
+        options = ["-Q", queue, "-n", f"{name}@%h", "--concurrency", str(runs), "--loglevel", "WARNING"]
         return self._celery(name, "worker", *options, "--without-mingle", "--without-gossip")
 
     def _start_flower(self, supervisor: Supervisor) -> None:

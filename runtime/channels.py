@@ -114,7 +114,7 @@ def check_channels(settings: Settings) -> None:
             if getattr(settings, name) is None:
                 raise Misconfigured(f"JEONGGI_{name.upper()} is required with JEONGGI_GATEWAY_URL: set it.")
         return
-    if settings.namespace is None:
+    if settings.namespace is None and settings.has_gateway:
         raise Misconfigured("JEONGGI_NAMESPACE is required with JEONGGI_CHANNELS_FILE: set it.")
     count = len(channels)
     for name, room, least in (("CHARGE", settings.charge_runs, count), ("PACE", settings.pace_runs, count + 1)):

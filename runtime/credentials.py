@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import tomllib
 from contextlib import suppress
@@ -90,6 +91,14 @@ def all_secrets(settings: Settings) -> Sequence[str]:
                 credentials = credentials_of(settings, channel)
                 found += [credentials.imp_key, credentials.imp_secret]
     return found
+
+
+def write_credentials(folder: Path, channel: ChannelSettings, *, imp_key: str, imp_secret: str) -> None:
+    """Write a channel's secret file, for its owner alone."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"{channel.name}.toml"
+    file.touch(mode=0o600)
+    file.write_text(f"imp_key = {json.dumps(imp_key)}\nimp_secret = {json.dumps(imp_secret)}\n", encoding="utf-8")
 
 
 def _of_the_only(settings: Settings) -> Credentials:

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 #: Nobody watches a longer queue more closely than "at least so many".
 COUNT_LIMIT: Final = 100_000
 
-_DUE_INVOICES: Final = (
+_OWED_NOW: Final = (
     "SELECT FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
     " JOIN billing_key k ON k.id = s.billing_key_id"
     " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
     " AND k.foreign_schedule_since IS NULL"
+)
+#: A channel that is halted, or in nobody's list of channels, charges nothing.
+_STOPPED: Final = "(c.halted_at IS NOT NULL OR c.missing_since IS NOT NULL)"
+_DUE_INVOICES: Final = (
+    f"{_OWED_NOW} AND NOT EXISTS (SELECT FROM channel_state c WHERE c.name = k.channel AND {_STOPPED})"
 )
 _DUE_PERIODS: Final = (
     f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"
@@ -38,7 +43,10 @@ _UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Counts at one instant. ``due`` counts what may be claimed now and periods to be opened, up to a bound."""
+    """Counts at one instant. ``due`` counts what may be claimed now and periods to be opened, up to a bound.
+
+    ``halted``: channels that charge nothing before somebody has acted, each with why.
+    """
 
     now: datetime
     due: int
@@ -72,8 +80,9 @@ def progress(tx: Transaction, *, since_event: int) -> Progress:
             " (SELECT count(*) FROM charge_attempt a WHERE a.operator_since IS NOT NULL) AS before_operator,"
             " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'invoice.paid') AS paid,"
             " (SELECT count(*) FROM outbox_event e WHERE e.id > :since AND e.kind = 'attempt.declined') AS declined,"
-            " (SELECT string_agg(c.name || ': ' || c.halt_reason, '; ' ORDER BY c.name) FROM channel_state c"
-            "  WHERE c.halted_at IS NOT NULL) AS halted"
+            " (SELECT string_agg(c.name || ': ' || coalesce(c.halt_reason, 'not configured'), '; '"
+            "  ORDER BY c.name) FROM channel_state c WHERE c.halted_at IS NOT NULL"
+            f"  OR c.missing_since IS NOT NULL AND EXISTS ({_OWED_NOW} AND k.channel = c.name)) AS halted"
         ),
         {"now": tx.now, "limit": COUNT_LIMIT, "since": since_event},
     ).one()
