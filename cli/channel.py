@@ -7,16 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from billing import halt_channel
+from billing.allow_more import allow_more
 from billing.change_subscription import By
 from billing.check_channel import check_channel
+from billing.look_at_brakes import look_at_brakes
 from billing.ports import Channel
 from cli.opening import opened_database, opened_ports_with_gateway
-from cli.options import Actor, AsJson, Reason, by
+from cli.options import Actor, AsJson, DryRun, Reason, by
 from cli.output import as_dict, say, say_json, show_table, warn
 from cli.patience import once_there_is_a_token
+from domain.envelope import Volume
 from domain.errors import BadInput
 from models.queries import installation, listing
-from runtime.wiring import channel_of
+from runtime.wiring import brakes_of, channel_of
 
 app = typer.Typer(no_args_is_help=True, help="The ways to the gateway.")
 
@@ -41,23 +44,26 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: Name = None, as_json: AsJson = False) -> None:
-    """Show whether it is halted, and what is undecided."""
+    """Show what holds its charges back and what ends it, and what is undecided."""
     with opened_database() as (settings, database), database.reading() as tx:
         rows: dict[str, Any] = {row.name: row for row in listing.channels(tx)}
-    (chosen,) = _chosen(list(rows), name, all_=False)
-    row = rows[chosen]
-    configured = next((channel_of(each) for each in settings.channels if each.name == chosen), None)
+        (chosen,) = _chosen(list(rows), name, all_=False)
+        row = rows[chosen]
+        told = next((each for each in settings.channels if each.name == chosen), None)
+        rate = settings.gateway_rate if told is None else told.rate
+        brakes = look_at_brakes(tx, chosen, brakes=brakes_of(settings), rate=rate, zone=settings.timezone)
+    configured = None if told is None else channel_of(told)
     if as_json:
-        say_json({**as_dict(row), "configured": None if configured is None else asdict(configured)})
+        known = None if configured is None else asdict(configured)
+        say_json({**as_dict(row), "configured": known, "brakes": [asdict(brake) for brake in brakes]})
         return
     facts: dict[str, object] = {} if configured is None else _configured(configured)
     facts |= {
-        "halted since": row.halted_at,
-        "because": row.halt_reason,
         "not configured since": row.missing_since,
         "cards": row.cards,
         "attempts undecided": row.undecided,
         "token dies": row.token_dies_at,
+        **{brake.name: brake.told for brake in brakes},
     }
     show_table(("channel", row.name), facts.items(), settings.timezone)
 
@@ -84,6 +90,37 @@ def resume(reason: Reason, name: Name = None, all_: All = False, actor: Actor = 
     """Let charges be made again."""
     told = ("is resumed", "was not halted")
     _switch(halt_channel.resume, name, by(actor, reason), told, all_=all_, as_json=as_json)
+
+
+@app.command()
+def allow(
+    reason: Reason,
+    name: Name = None,
+    charges: Annotated[int | None, typer.Option(min=0, help="So many charges more; unless given, what is due.")] = None,
+    won: Annotated[int | None, typer.Option(min=0, help="So many won more; unless given, what is due.")] = None,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let it charge more today than its envelope holds, and go on if that halted it."""
+    who = by(actor, reason)
+    if (charges is None) != (won is None):
+        raise BadInput("give both --charges and --won, or neither for what is due now")
+    with opened_database() as (settings, database):
+        with database.reading() as tx:
+            (chosen,) = _chosen([*installation.known_channels(tx)], name, all_=False)
+        more = None if charges is None or won is None else Volume(charges=charges, won=won)
+        found = allow_more(database, chosen, brakes=brakes_of(settings), more=more, by=who, dry_run=dry_run)
+    if as_json:
+        say_json({"channel": chosen, **asdict(found), "written": not dry_run})
+        return
+    would = "would be" if dry_run else "is"
+    say(
+        f"channel {chosen} on {found.day}: {found.more.words} more {would} allowed, {found.limit.words} in all;"
+        f" {found.claimed.words} claimed, {found.due.words} due now"
+    )
+    if found.was_resumed:
+        say(f"channel {chosen} is resumed")
 
 
 @app.command()

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from billing.check_channel import check_channel
+from billing.look_at_brakes import look_at_brakes
 from billing.ports import Ports
 from cli.options import AsJson
 from cli.output import say_json
@@ -179,13 +180,14 @@ def _gateways(settings: Settings) -> Iterator[Line]:
     try:
         for name, ports in channels.items():
             yield _looked(f"channel {name}", partial(_channel, settings, ports))
+            yield _looked(f"brakes of {name}", partial(_brakes, settings, ports))
         with database.reading() as tx:
             rows: Any = listing.channels(tx)
         for row in rows:
             if row.name not in channels and (row.cards or row.undecided):
                 told = (
-                    f"{row.cards:,} cards are its own and it is not configured: they are not charged; add it to the file"
-                    " that JEONGGI_CHANNELS_FILE names, or give their subscriptions other cards"
+                    f"{row.cards:,} cards are its own and it is not configured: they are not charged; add it to the"
+                    " file that JEONGGI_CHANNELS_FILE names, or give their subscriptions other cards"
                 )
                 yield Line(name=f"channel {row.name}", ok=False, told=told)
     finally:
@@ -204,3 +206,14 @@ def _channel(settings: Settings, ports: Ports) -> str:
         f"{url} takes our keys; the token lives {found.token_seconds_left:.0f} more seconds; its clock is"
         f" {found.skew_seconds:+.0f} s from the database's; {kind}"
     )
+
+
+def _brakes(settings: Settings, ports: Ports) -> str:
+    """What holds charges back; an open breaker is a problem, a window is none."""
+    limits = ports.limits
+    with ports.database.reading() as tx:
+        seen = look_at_brakes(tx, ports.channel.name, brakes=limits.brakes, rate=limits.rate, zone=settings.timezone)
+    told = "; ".join(f"{brake.name}: {brake.told}" for brake in seen if brake.holds)
+    if any(brake.holds and brake.name == "breaker" for brake in seen):
+        raise Misconfigured(told)
+    return told or "nothing holds its charges back"

@@ -148,6 +148,20 @@ def write_forecast(
     )
 
 
+def due_now(tx: Transaction, channel: str) -> Volume:
+    """What the next claims would take of a channel's day, if nothing held it back; what is only sent again is none."""
+    row = tx.connection.execute(
+        text(
+            f"SELECT count(*) AS charges, coalesce(sum(i.amount), 0) AS won{_FROM}"
+            f" JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND k.channel = :channel"
+            " AND i.next_attempt_at <= :now AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"
+            f"  WHERE a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)}))"
+        ),
+        {"channel": channel, "now": tx.now},
+    ).one()
+    return Volume(charges=row.charges, won=int(row.won))
+
+
 def begin_day(tx: Transaction, channel: str, day: date, more: Volume) -> None:
     """Add to a day that was forecast ahead what is known only when it begins; once."""
     tx.connection.execute(
