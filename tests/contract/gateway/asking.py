@@ -14,7 +14,7 @@ from gateway.port import AccessToken, Batch, Charge
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gateway.port import Answer, FanOut
+    from gateway.port import Answer, FanOut, Gateway
 
 #: Every limit of the test client, far below production's, in the same order.
 SHORT: dict[str, Any] = {
@@ -91,7 +91,14 @@ def collect(fan_out: FanOut, count: int) -> list[Answer]:
     return answers
 
 
-def charge_once(gateway: IamportGateway, charge: Charge | None = None, **changes: Any) -> Answer:  # noqa: ANN401
+def allowed(gateway: Gateway) -> FanOut:
+    """A fan-out with a permission that outlives the test."""
     fan_out = gateway.fan_out()
+    fan_out.allow(until_boottime=boottime() + 3600)
+    return fan_out
+
+
+def charge_once(gateway: IamportGateway, charge: Charge | None = None, **changes: Any) -> Answer:  # noqa: ANN401
+    fan_out = allowed(gateway)
     fan_out.send(make_batch([charge or make_charge()], **changes))
     return collect(fan_out, 1)[0]

@@ -11,7 +11,7 @@ import pytest
 from domain.outcome import Approved, DeclineCode, Declined, NotExecuted, Outcome, Unknown, UnknownReason
 from gateway.errors import TokenRefused
 from gateway.tokens import boottime
-from tests.contract.gateway.asking import client, collect, make_batch, make_charge
+from tests.contract.gateway.asking import allowed, client, collect, make_batch, make_charge
 from tests.support.simulator import IMP_KEY, IMP_SECRET
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def gateway(simulator: RunningSimulator) -> Iterator[IamportGateway]:
 
 
 def charge(gateway: IamportGateway, number: int, customer_uid: str) -> Outcome:
-    fan_out = gateway.fan_out()
+    fan_out = allowed(gateway)
     one = make_charge(number, customer_uid=customer_uid)
     fan_out.send(make_batch([one], token=gateway.access_token(None)))
     return collect(fan_out, 1)[0].outcome
@@ -103,7 +103,7 @@ def test_an_expired_token_is_refused_everywhere_and_replaced(
 
 def test_two_hundred_at_once_are_each_charged_once(gateway: IamportGateway) -> None:
     charges = [make_charge(number) for number in range(200)]
-    fan_out = gateway.fan_out()
+    fan_out = allowed(gateway)
     token = gateway.access_token(None)
     fan_out.send(make_batch(charges, token=token))
     assert all(isinstance(each.outcome, Approved) for each in collect(fan_out, 200))

@@ -22,7 +22,7 @@ from domain.outcome import (
 )
 from gateway.errors import TokenRefused
 from gateway.port import Batch
-from tests.contract.gateway.asking import boottime, client, collect, make_charge
+from tests.contract.gateway.asking import allowed, boottime, client, collect, make_charge
 from tests.contract.gateway.reference import ReferenceGateway
 from tests.contract.gateway.servers import SocketServer
 from tests.fakes.gateway import FakeGateway, Fate
@@ -94,7 +94,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def charge_all(stage: Stage, *charges: Charge) -> list[Answer]:
-    fan_out = stage.gateway.fan_out()
+    fan_out = allowed(stage.gateway)
     fan_out.send(
         Batch(
             charges=charges,
@@ -185,7 +185,7 @@ def test_a_dead_token_charges_nothing_and_asking_again_mends_it(stage: Stage) ->
     gateway = stage.gateway
     old = gateway.access_token(None)
     stage.expire_token()
-    fan_out = gateway.fan_out()
+    fan_out = allowed(gateway)
     fan_out.send(
         Batch(
             charges=[make_charge()],
@@ -250,7 +250,7 @@ def test_absence_is_told_by_each_endpoint_in_its_own_way(stage: Stage) -> None:
 
 
 def test_what_was_not_started_is_handed_back(stage: Stage) -> None:
-    fan_out = stage.gateway.fan_out()
+    fan_out = allowed(stage.gateway)
     fan_out.hand_back()
     fan_out.send(
         Batch(

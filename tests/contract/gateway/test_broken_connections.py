@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.outcome import Approved, NotExecuted, NotExecutedReason, Outcome, Unknown, UnknownReason
-from tests.contract.gateway.asking import boottime, charge_once, client, make_batch, make_charge
+from tests.contract.gateway.asking import allowed, boottime, charge_once, client, make_batch, make_charge
 from tests.contract.gateway.servers import Conversation, SocketServer, answer, paid
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def test_one_connection_carries_one_charge_after_another() -> None:
 
 def test_closing_the_client_ends_charges_in_flight_by_what_their_mark_proves() -> None:
     with SocketServer(hang) as server, client(server.url, concurrency=2, read_timeout_seconds=60.0) as gateway:
-        fan_out = gateway.fan_out()
+        fan_out = allowed(gateway)
         fan_out.send(make_batch([make_charge(number) for number in range(5)]))
         deadline = boottime() + 30
         while len(server.requests) < 2 and boottime() < deadline:
