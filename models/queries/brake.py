@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from domain.breaker import Breaker, BreakerState
 from domain.slow_down import Slowed
-from domain.window import Window
+from domain.window import Window, ends_next, is_closed
 from models.brake import MaintenanceWindow
 from models.queries.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -118,6 +120,15 @@ def probe_at_once(tx: Transaction, channel: str) -> bool:
 
 # Windows.
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Channels whose windows are closed, and `channel code` of the issuers whose windows are."""
+
+    channels: Sequence[str]
+    issuers: Sequence[str]
+
+
 _WINDOWS: Final = (
     "SELECT id, channel, issuer_code, begins, ends, timezone, weekdays, nth, note, created_at FROM maintenance_window"
 )
@@ -150,6 +161,24 @@ def window_of(row: Row[Any]) -> Window:
 def list_windows(tx: Transaction) -> Sequence[Row[Any]]:
     """Every window, the oldest first."""
     return tx.connection.execute(text(f"{_WINDOWS} ORDER BY created_at, id")).all()
+
+
+def held_now(tx: Transaction) -> Held:
+    """What windows hold back now, over all channels."""
+    closed = [row for row in list_windows(tx) if is_closed(window_of(row), tx.now)]
+    if not closed:
+        return Held(channels=(), issuers=())
+    known = tx.connection.execute(text("SELECT name FROM channel_state")).scalars().all()
+    of = [(channel, row.issuer_code) for row in closed for channel in (known if row.channel is None else [row.channel])]
+    return Held(
+        channels=[channel for channel, code in of if code is None],
+        issuers=[f"{channel} {code}" for channel, code in of if code is not None],
+    )
+
+
+def first_end(tx: Transaction) -> datetime | None:
+    """When the first of the windows that are closed now opens again; None: none is closed."""
+    return ends_next([window_of(row) for row in list_windows(tx)], tx.now)
 
 
 def find_window(tx: Transaction, window_id: UUID) -> Row[Any] | None:

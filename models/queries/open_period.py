@@ -54,13 +54,14 @@ def set_subscription_aside(tx: Transaction, *, subscription_id: UUID, reason: st
 
 
 def earliest_due(tx: Transaction) -> Row[Any]:
-    """When the next period begins and the next attempt is due: billing time, either may be None."""
+    """When the next period begins and the next attempt falls due: billing time, either may be None."""
     return tx.connection.execute(
         text(
             "SELECT (SELECT min(s.next_billing_at) FROM subscription s"
             f" WHERE s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL) AS next_period_at,"
             " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
-            f" WHERE i.next_attempt_at IS NOT NULL AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)}))"
+            f" WHERE i.next_attempt_at > :now AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)}))"
             " AS next_attempt_at"
-        )
+        ),
+        {"now": tx.now},
     ).one()

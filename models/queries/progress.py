@@ -10,6 +10,7 @@ from sqlalchemy import text
 from domain.charge_attempt import UNDECIDED
 from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries import brake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,9 @@ _OWED_NOW: Final = (
     " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
     " AND k.foreign_schedule_since IS NULL"
+    # What a window holds back is not due yet, unless a person asked for it.
+    " AND (i.at_once OR (k.channel <> ALL(:closed_channels)"
+    "  AND (k.issuer_code IS NULL OR k.channel || ' ' || k.issuer_code <> ALL(:closed_issuers))))"
 )
 #: A channel that is halted, or in nobody's list of channels, charges nothing.
 _STOPPED: Final = "(c.halted_at IS NOT NULL OR c.missing_since IS NOT NULL)"
@@ -70,6 +74,7 @@ def last_event(tx: Transaction) -> int:
 
 def progress(tx: Transaction, *, since_event: int) -> Progress:
     """How far the work is; paid and declined are counted since an event."""
+    held = brake.held_now(tx)
     row = tx.connection.execute(
         text(
             f"SELECT (SELECT count(*) FROM ({_DUE_INVOICES} LIMIT :limit) a)"
@@ -84,7 +89,13 @@ def progress(tx: Transaction, *, since_event: int) -> Progress:
             "  ORDER BY c.name) FROM channel_state c WHERE c.halted_at IS NOT NULL"
             f"  OR c.missing_since IS NOT NULL AND EXISTS ({_OWED_NOW} AND k.channel = c.name)) AS halted"
         ),
-        {"now": tx.now, "limit": COUNT_LIMIT, "since": since_event},
+        {
+            "now": tx.now,
+            "limit": COUNT_LIMIT,
+            "since": since_event,
+            "closed_channels": list(held.channels),
+            "closed_issuers": list(held.issuers),
+        },
     ).one()
     return Progress(
         now=tx.now,
