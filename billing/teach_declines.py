@@ -6,10 +6,11 @@ An attempt that was declined keeps the code that it got then: what was decided b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain.decline import is_ambiguous
-from domain.decline_rules import DeclineRule, DeclineRules, RuleKind, subject_of
+from domain.decline_rules import NO_RULES, DeclineRule, DeclineRules, RuleKind, subject_of
 from domain.decline_text import normalized
 from domain.errors import BadInput, Conflict
 from domain.outcome import DeclineCode
@@ -51,9 +52,13 @@ class Taught:
     is_new: bool
 
 
-def unknown_texts(database: Database, *, since: datetime | None = None, also_read: bool = False) -> list[UnknownText]:
-    """What nothing could read, the most frequent first; with ``also_read`` what can be read since, too."""
+def unknown_texts(database: Database, *, days: int | None = None, also_read: bool = False) -> list[UnknownText]:
+    """What nothing could read, the most frequent first; with ``also_read`` what can be read since, too.
+
+    ``days`` of billing time back from now; None: ever.
+    """
     with database.reading() as tx:
+        since = None if days is None else tx.now - timedelta(days=days)
         rules = decline.rules_in_force(tx)
         found: dict[str, UnknownText] = {}
         for row in decline.unclassified(tx, since=since):
@@ -64,7 +69,7 @@ def unknown_texts(database: Database, *, since: datetime | None = None, also_rea
                 won=row.won,
                 first_at=row.first_at,
                 last_at=row.last_at,
-                reads_now=read_decline(row.raw_reason, rules).decline_code,
+                reads_now=_read(row.raw_reason, rules).decline_code,
             )
             found[text] = one if text not in found else _together(found[text], one)
     listed = [one for one in found.values() if also_read or one.reads_now is DeclineCode.UNCLASSIFIED]
@@ -111,7 +116,7 @@ def classify(
         decline.lock_rules(tx)
         rules = decline.rules_in_force(tx)
         standing = (rules.by_code if kind is RuleKind.CODE else rules.by_text).get(match)
-        built_in = read_decline(given).decline_code
+        built_in = _read(given).decline_code
         if is_ambiguous(built_in) and not is_ambiguous(decline_code) and not although_ambiguous:
             raise BadInput(
                 f"{match!r} reads {built_in}: money may have moved, so it is looked up and never taken for"
@@ -122,13 +127,16 @@ def classify(
         )
         is_new = standing is None or _differs(standing, lesson)
         if is_new and not dry_run:
-            _write(tx, lesson, decline_code, by, "decline.classified")
-        before = read_decline(given, rules).decline_code
+            _write(tx, lesson, decline_code, by)
+            _audit(tx, "decline.classified", lesson, by, meant=decline_code)
+            told = installation.event(tx, "decline.classified", match=match, decline_code=decline_code)
+            installation.write_events(tx, [told])
+        before = _read(given, rules).decline_code
         unchanged = _past(tx, lesson)
     return Taught(kind=kind, match=match, decline_code=decline_code, before=before, unchanged=unchanged, is_new=is_new)
 
 
-def withdraw(database: Database, given: str, *, by: By) -> Taught:
+def withdraw(database: Database, given: str, *, by: By, dry_run: bool = False) -> Taught:
     """Take a lesson back: the built-in tables read it again.
 
     Raises:
@@ -142,7 +150,11 @@ def withdraw(database: Database, given: str, *, by: By) -> Taught:
         standing = (rules.by_code if kind is RuleKind.CODE else rules.by_text).get(match)
         if standing is None:
             raise Conflict(f"nothing was taught of {match!r}; `jeonggi decline list` shows what was")
-        _write(tx, standing, None, by, "decline.withdrawn")
+        if not dry_run:
+            _write(tx, standing, None, by)
+            _audit(tx, "decline.withdrawn", standing, by, meant=standing.decline_code)
+            told = installation.event(tx, "decline.withdrawn", match=match, decline_code=standing.decline_code)
+            installation.write_events(tx, [told])
     return Taught(kind=kind, match=match, decline_code=None, before=standing.decline_code, unchanged=0, is_new=True)
 
 
@@ -150,7 +162,12 @@ def explain(database: Database, text: str) -> Reading:
     """How a text is read today, with what operators taught."""
     with database.reading() as tx:
         rules = decline.rules_in_force(tx)
-    return read_decline(text, rules)
+    return _read(text, rules)
+
+
+def _read(text: str, rules: DeclineRules = NO_RULES) -> Reading:
+    """As an answer is read: lessons know texts as they are stored, without anybody's name."""
+    return read_decline(text, rules, as_stored=clean_text(text))
 
 
 def _subject(given: str) -> tuple[RuleKind, str]:
@@ -172,10 +189,10 @@ def _past(tx: Transaction, lesson: DeclineRule) -> int:
 def _is_of(lesson: DeclineRule, text: str) -> bool:
     if lesson.kind is RuleKind.TEXT:
         return normalized(clean_text(text)) == lesson.match
-    return read_decline(text, DeclineRules.of([lesson])).rule is not None
+    return _read(text, DeclineRules.of([lesson])).rule is not None
 
 
-def _write(tx: Transaction, lesson: DeclineRule, code: DeclineCode | None, by: By, action: str) -> None:
+def _write(tx: Transaction, lesson: DeclineRule, code: DeclineCode | None, by: By) -> None:
     decline.write_rule(
         tx,
         kind=lesson.kind,
@@ -185,6 +202,9 @@ def _write(tx: Transaction, lesson: DeclineRule, code: DeclineCode | None, by: B
         actor=by.actor,
         reason=by.reason,
     )
+
+
+def _audit(tx: Transaction, action: str, lesson: DeclineRule, by: By, *, meant: DeclineCode) -> None:
     installation.write_audit(
         tx,
         actor=by.actor,
@@ -193,6 +213,6 @@ def _write(tx: Transaction, lesson: DeclineRule, code: DeclineCode | None, by: B
         subject_id=None,
         reason=by.reason,
         match=lesson.match,
-        decline_code=code,
+        decline_code=meant,
         although_ambiguous=lesson.although_ambiguous,
     )
