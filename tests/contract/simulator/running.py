@@ -109,6 +109,10 @@ class RunningSimulator:
         rows: list[dict[str, Any]] = self.control.get("/requests", params=where).json()
         return rows
 
+    def schedules(self, **where: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.control.get("/schedules", params=where).json()
+        return rows
+
     def counters(self) -> dict[str, Any]:
         counts: dict[str, Any] = self.control.get("/counters").json()
         return counts
