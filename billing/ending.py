@@ -41,6 +41,10 @@ RESENDS: Final = 2
 #: The pause before a resend doubles so many times: from 10 seconds to 5 minutes in production.
 LONGEST_PAUSE: Final = 5
 
+#: Why a refund is proposed.
+SURPLUS: Final = "surplus: no invoice was waiting for it"
+PAID_AFTER_DECLINE: Final = "paid late: the attempt had been told as declined, and the money pays its invoice"
+
 _PAYABLE: Final = (*CHARGEABLE, InvoiceState.UNCOLLECTIBLE)
 
 Row = dict[str, Any]
@@ -75,6 +79,7 @@ class Ending:
         self.events: list[Row] = []
         self.debtors: set[UUID] = set()  # subscriptions whose debts may have changed
         self.paid_late: set[UUID] = set()  # invoices that an older attempt paid
+        self._paid_after_decline: set[UUID] = set()  # attempts
 
     def take(self, report: Report) -> str:
         """Move the rows by one report; gives the attempt's state after it, or ``stale``."""
@@ -99,8 +104,10 @@ class Ending:
 
     def _approve(self, report: Report, outcome: Approved, attempt: Row, invoice: Row) -> None:
         if attempt["state"] != AttemptState.APPROVED:
-            is_late = attempt["state"] not in UNDECIDED
+            is_late, was_declined = attempt["state"] not in UNDECIDED, attempt["state"] == AttemptState.DECLINED
             self._end(attempt, AttemptEvent.APPROVED)
+            if was_declined:
+                self._paid_after_decline.add(attempt["id"])
             if is_late:
                 self.paid_late.add(invoice["id"])
                 self._tell("attempt.approved_late", attempt, invoice, is_incident=True, imp_uid=outcome.imp_uid)
@@ -131,7 +138,7 @@ class Ending:
             self._tell(
                 "payment.surplus", attempt, invoice, is_incident=True, imp_uid=record.imp_uid, amount=record.amount
             )
-            self._propose_refund(payment_id, record, attempt, invoice)
+            self._propose_refund(payment_id, record, attempt, invoice, reason=SURPLUS)
             return
         if invoice["state"] == InvoiceState.PAST_DUE:
             self.debtors.add(invoice["subscription_id"])
@@ -139,11 +146,19 @@ class Ending:
         self._tell("invoice.paid", attempt, invoice, imp_uid=record.imp_uid, amount=record.amount)
         if record.cancel_amount:
             self._tell(
-                "payment.cancelled_elsewhere", attempt, invoice, is_incident=True, cancelled=record.cancel_amount
+                "payment.cancelled_elsewhere",
+                attempt,
+                invoice,
+                is_incident=True,
+                imp_uid=record.imp_uid,
+                cancelled=record.cancel_amount,
             )
+        if attempt["id"] in self._paid_after_decline:
+            # It pays what is owed, but its customer was told that it did not: whether it stays is a person's to say.
+            self._propose_refund(payment_id, record, attempt, invoice, reason=PAID_AFTER_DECLINE)
 
-    def _propose_refund(self, payment_id: UUID, record: Record, attempt: Row, invoice: Row) -> None:
-        """Put surplus money before an operator: nothing is given back by itself."""
+    def _propose_refund(self, payment_id: UUID, record: Record, attempt: Row, invoice: Row, *, reason: str) -> None:
+        """Put money before an operator that nobody was waiting for: nothing is given back by itself."""
         if record.cancel_amount >= record.amount:
             return
         proposal = new_refund(
@@ -151,7 +166,7 @@ class Ending:
             payment_id=payment_id,
             channel=self._channel,
             wanted=Wanted(amount=record.amount - record.cancel_amount, is_full=True),
-            reason="surplus: no invoice was waiting for it",
+            reason=reason,
             asked_by=ENGINE,
             state=RefundState.PROPOSED,
         )
@@ -163,6 +178,7 @@ class Ending:
             refund_id=str(proposal["id"]),
             imp_uid=record.imp_uid,
             amount=proposal["amount"],
+            reason=reason,
         )
 
     def _decline(self, outcome: Declined, attempt: Row, invoice: Row) -> None:

@@ -193,9 +193,12 @@ def _ask(
         )
         if not dry_run:
             queries.insert_refunds(tx, [row])
-            kind = "refund.requested" if state is RefundState.REQUESTED else "refund.proposed"
-            _tell(tx, kind, payment, row["id"], wanted.amount)
-            _audit(tx, kind, row["id"], by, amount=wanted.amount, imp_uid=payment.imp_uid)
+            if state is RefundState.REQUESTED:
+                _tell(tx, "refund.requested", payment, row["id"], wanted.amount)
+                _audit(tx, "refund.requested", row["id"], by, amount=wanted.amount, imp_uid=payment.imp_uid)
+            else:
+                _tell(tx, "refund.proposed", payment, row["id"], wanted.amount)
+                _audit(tx, "refund.proposed", row["id"], by, amount=wanted.amount, imp_uid=payment.imp_uid)
         return _refunding(payment, refunds, wanted, refund_id=None if dry_run else row["id"], state=state)
 
 

@@ -50,7 +50,7 @@ def resolve_refunds(ports: Ports, token: AccessToken) -> Counter[str]:
     """Ask about a batch of the channel's undecided refunds; gives how many went which way."""
     with ports.database.transaction() as tx:
         until = tx.real + timedelta(seconds=ports.limits.lease_seconds)
-        taken = queries.take_undecided(tx, channel=ports.channel.name, limit=BATCH, until=until)
+        taken = queries.take_refunds(tx, channel=ports.channel.name, limit=BATCH, until=until)
         looks = _looks(queries.looks_of(tx, [row.id for row in taken]), {row.id: row.send_no for row in taken})
         now = tx.real
     did: Counter[str] = Counter()

@@ -12,6 +12,8 @@ class Bell(StrEnum):
     CHARGE = "worker.charge_due"
     RESOLVE = "worker.resolve_unknown"
     FOLLOW = "worker.follow_hints"
+    COMPARE = "worker.compare_gateway"
+    REFUND = "worker.refund_due"
 
 
 class Queue(StrEnum):
@@ -21,7 +23,14 @@ class Queue(StrEnum):
     CHARGE = "charge"
 
 
-QUEUE_OF = {Bell.TICK: Queue.PACE, Bell.RESOLVE: Queue.PACE, Bell.FOLLOW: Queue.PACE, Bell.CHARGE: Queue.CHARGE}
+QUEUE_OF = {
+    Bell.TICK: Queue.PACE,
+    Bell.RESOLVE: Queue.PACE,
+    Bell.FOLLOW: Queue.PACE,
+    Bell.COMPARE: Queue.PACE,
+    Bell.REFUND: Queue.PACE,
+    Bell.CHARGE: Queue.CHARGE,
+}
 
 #: Charge runs that one tick asks for at most, for a channel; more would only find the claims of the others.
 CHARGE_RUNS = 4

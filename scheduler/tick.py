@@ -13,7 +13,7 @@ from billing.forecast import begin_day
 from billing.open_period import open_due_periods
 from domain.breaker import lets_charge
 from domain.window import closed_at
-from models.queries import brake, claim, hint, installation, resolve
+from models.queries import brake, claim, foreign, hint, installation, refund, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
 
 if TYPE_CHECKING:
@@ -75,15 +75,20 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
     channel = ports.channel.name
     with ports.database.reading() as tx:
         size = ports.limits.claim_size
-        due, looks = _due(tx, ports) if _may_charge(tx, channel) else (0, False)
+        is_running = _is_running(tx, channel)
+        due, looks = _due(tx, ports) if is_running else (0, False)
         undecided = resolve.undecided_count(tx, channel=channel)
         hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
+        compares = foreign.comparison_is_due(tx, channel)
+        refunds = refund.is_due(tx, channel=channel, may_send=is_running)
         turn = tx.real.microsecond
     most = min(CHARGE_RUNS, ports.limits.charge_runs or CHARGE_RUNS)
     wanted = {
         Bell.CHARGE: max(min(most, -(-due // size)), int(looks)),
         Bell.RESOLVE: min(undecided, 1),
         Bell.FOLLOW: int(hints),
+        Bell.COMPARE: int(compares),
+        Bell.REFUND: int(refunds),
     }
     # In another order each time: where a channel may ask in one run only, the first bell gets it.
     bells = [*wanted.items()] * 2
@@ -93,7 +98,7 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
             rung[bell, channel] += 1
 
 
-def _may_charge(tx: Transaction, channel: str) -> bool:
+def _is_running(tx: Transaction, channel: str) -> bool:
     """Whether a run would be given anything: bells for a channel that is stopped would ring in vain all night."""
     row = brake.read_channel(tx, channel)
     return row.halted_at is None and lets_charge(brake.breaker_of(row), now=tx.real)

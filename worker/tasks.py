@@ -11,8 +11,10 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from billing.charge_due import charge_due
+from billing.compare_gateway import compare_due
 from billing.follow_hints import follow_hints
 from billing.forget_hints import forget_hints
+from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
 from billing.take_turn import taken_turn
 from domain.errors import BillingError
@@ -118,3 +120,16 @@ def follow_task(channel: str = "") -> dict[str, object]:
         return did
 
     return _run_for(channel, Bell.FOLLOW, work)
+
+
+@app.task(name=Bell.COMPARE)
+def compare_task(channel: str = "") -> dict[str, object]:
+    """Read a part of the gateway's lists against the books: the pace's other bells have their turn in between."""
+    seconds = SETTINGS.soft_limit_seconds / 4
+    return _run_for(channel, Bell.COMPARE, lambda ports: dict(compare_due(ports, for_seconds=seconds)))
+
+
+@app.task(name=Bell.REFUND)
+def refund_task(channel: str = "") -> dict[str, object]:
+    """Send the refunds that are due, and ask about those of which nobody knows what became."""
+    return _run_for(channel, Bell.REFUND, lambda ports: dict(refund_due(ports)))

@@ -215,7 +215,7 @@ def write_evidence(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     insert_rows(tx, RefundEvidence, rows)
 
 
-def take_undecided(tx: Transaction, *, channel: str, limit: int, until: datetime) -> Sequence[Row[Any]]:
+def take_refunds(tx: Transaction, *, channel: str, limit: int, until: datetime) -> Sequence[Row[Any]]:
     """Take refunds that are due to be asked about, with what was sent; nobody else asks before ``until``."""
     ids = (
         tx.connection.execute(_TAKE, {"channel": channel, "real": tx.real, "until": until, "limit": limit})
@@ -236,12 +236,12 @@ def looks_of(tx: Transaction, refund_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     ).all()
 
 
-def is_due(tx: Transaction, *, channel: str) -> bool:
-    """Whether a refund of the channel is to be sent or asked about now."""
+def is_due(tx: Transaction, *, channel: str, may_send: bool) -> bool:
+    """Whether a refund of the channel is to be asked about now, or sent, where that is allowed."""
     return bool(
         tx.connection.execute(
-            text(f"SELECT EXISTS (SELECT FROM refund r WHERE ({_SENDABLE}) OR ({_LOOKED_AT}))"),
-            {"channel": channel, "real": tx.real},
+            text(f"SELECT EXISTS (SELECT FROM refund r WHERE (:may_send AND {_SENDABLE}) OR ({_LOOKED_AT}))"),
+            {"channel": channel, "real": tx.real, "may_send": may_send},
         ).scalar_one()
     )
 

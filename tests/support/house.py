@@ -17,6 +17,7 @@ from sqlalchemy import text
 from billing.calendars import schedule_of
 from billing.charge_due import ChargeRun, charge_due
 from billing.ports import Brakes, Channel, Limits, Ports
+from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
 from domain.billing_period import Calendar, CatchUp
 from domain.breaker import BreakerTerms
@@ -231,6 +232,9 @@ class House:
 
     def resolve(self) -> Counter[str]:
         return resolve_unknown(self.ports)
+
+    def refund(self) -> Counter[str]:
+        return refund_due(self.ports)
 
     def limit(self, **changes: object) -> None:
         """Change limits of this house."""

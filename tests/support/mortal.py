@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 from billing.charge_due import charge_due
+from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
 from models.session import Database
 from scheduler.pace import Bell
@@ -196,8 +197,10 @@ def live_on(house: House, ports: Ports, *, until: datetime, life: Life | None = 
         for bell in _rung(ports, life):
             if bell is Bell.CHARGE:
                 charge_due(ports)
-            else:
+            elif bell is Bell.RESOLVE:
                 resolve_unknown(ports)
+            elif bell is Bell.REFUND:
+                refund_due(ports)
         due = next_instant(house)
         if due is None or due > until:
             return
@@ -210,6 +213,7 @@ def next_instant(house: House) -> datetime | None:
     due: datetime | None = house.value(
         "SELECT least("
         " (SELECT min(next_look_up_at) FROM charge_attempt WHERE state IN ('in_flight', 'unknown')),"
+        " (SELECT min(next_at) FROM refund WHERE state IN ('requested', 'in_flight', 'unknown', 'not_executed')),"
         " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
         "   WHERE i.set_aside_reason IS NULL AND s.state IN ('active', 'past_due')),"
         " (SELECT min(next_billing_at) FROM subscription"
@@ -226,9 +230,9 @@ def settle_fast(house: House, *, days: float) -> None:
 def empty(house: House) -> None:
     """Take everything that was sold and billed out of a house's database; plans stay."""
     tables = (
-        "evidence", "payment", "send", "charge_attempt", "invoice", "skipped_period", "subscription", "billing_key",
-        "customer", "outbox_event", "audit_entry", "seen_token", "adopted_schedule", "adoption", "foreign_schedule",
-        "foreign_payment", "gateway_comparison",
+        "refund_evidence", "payment_cancellation", "refund", "evidence", "payment", "send", "charge_attempt",
+        "invoice", "skipped_period", "subscription", "billing_key", "customer", "outbox_event", "audit_entry",
+        "seen_token", "adopted_schedule", "adoption", "foreign_schedule", "foreign_payment", "gateway_comparison",
     )  # fmt: skip
     with house.database._engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # append-only, but for tests
