@@ -99,6 +99,14 @@ def test_doubt_is_made_definite_only_by_somebody_who_says_that_they_know(house: 
     assert house.value("SELECT count(*) FROM charge_attempt WHERE state = 'unknown'") == 1
 
 
+def test_every_code_of_ours_can_be_taught(house: House) -> None:
+    codes = [code for code in DeclineCode if code is not DeclineCode.UNCLASSIFIED]
+    for code in codes:
+        teach(house, "ZZ99", code)
+        assert explain(house.database, "[ZZ99] 이유").decline_code is code
+    assert house.value("SELECT count(*) FROM decline_rule") == len(codes)
+
+
 def test_a_rehearsal_writes_nothing_and_an_empty_text_teaches_nothing(house: House) -> None:
     told = classify(house.database, "다른 거부", DeclineCode.CARD_BARRED, by=BY, although_ambiguous=False, dry_run=True)
     assert told.is_new
