@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.admit_subscriptions import Said, Terms, admit
 from billing.calendars import schedule_of
-from billing.compare_gateway import SCHEDULES_AHEAD, SCHEDULES_BEHIND
 from billing.import_subscriptions import write_admitted
 from billing.look_up import ask_each
-from billing.note_schedules import note_schedules, state_of
+from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, state_of
 from billing.starting_point import StartingPoints
 from billing.token_in_hand import token_in_hand
 from domain.billing_period import Calendar

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.adopt_rows import resume_adoptions
 from billing.compare_payments import compare_payments, in_groups
 from billing.look_up import ask_each
-from billing.note_schedules import note_schedules, note_unknown
+from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, note_unknown
+from billing.own_rate import take_one_call
 from billing.token_in_hand import token_in_hand
 from domain.errors import GatewayTrouble
 from models.queries import foreign
@@ -37,9 +39,6 @@ FIRST: Final = timedelta(days=7)
 PAYMENTS_SPAN: Final = timedelta(hours=6)
 #: The gateway gives at most three months of schedules at once; fewer are held in memory.
 SCHEDULES_SPAN: Final = timedelta(days=31)
-SCHEDULES_AHEAD: Final = timedelta(days=370)
-#: A schedule that was to run so long ago has run, or was revoked, or is asked about by its name.
-SCHEDULES_BEHIND: Final = timedelta(days=1)
 _SCHEDULES_AT_ONCE: Final = 1_000
 _ASKED_AT_ONCE: Final = 200
 #: Whoever took a round and says nothing for so long is dead.
@@ -67,7 +66,7 @@ def compare_due(ports: Ports, *, for_seconds: float) -> Counter[str]:
     goes_on = True
     try:
         while goes_on and ports.boottime() < leave_at:
-            goes_on = _step(ports, stand, found)
+            goes_on = _step(ports, stand, found, leave_at)
     finally:
         if goes_on:
             with ports.database.transaction() as tx:
@@ -84,7 +83,7 @@ class _Stand:
     schedules_from: datetime | None
 
 
-def _step(ports: Ports, stand: _Stand, found: Counter[str]) -> bool:
+def _step(ports: Ports, stand: _Stand, found: Counter[str], leave_at: float) -> bool:
     """Read one span, or end the round once all is read; gives whether there is more to do."""
     if stand.payments_until < stand.began_at:
         until = min(stand.payments_until + PAYMENTS_SPAN, stand.began_at)
@@ -95,6 +94,8 @@ def _step(ports: Ports, stand: _Stand, found: Counter[str]) -> bool:
         found += sweep_schedules(ports, begin=begin, until=stand.schedules_from, progress=_quietly)
     else:
         found += ask_about_unseen(ports, since=stand.began_at)
+        # What somebody has begun and left; what time leaves over is the next round's.
+        found += resume_adoptions(ports, moved=lambda _: None, goes_on=lambda: ports.boottime() < leave_at)
         with ports.database.transaction() as tx:
             foreign.note_comparison(
                 tx,
@@ -145,12 +146,14 @@ def sweep_schedules(ports: Ports, *, begin: datetime, until: datetime, progress:
     """Read the gateway's schedules of a span; those of cards of ours are written down."""
     name = f"schedules: {begin:%Y-%m-%d} to {until:%Y-%m-%d}"
     progress(name)
-    schedules = ports.gateway.schedules(
-        begin=begin,
-        end=until,
-        token=token_in_hand(ports),
-        seen=lambda count: progress(f"{name}: {count:,} of them"),
-    )
+    token = token_in_hand(ports)
+
+    def seen(count: int) -> None:
+        progress(f"{name}: {count:,} of them")
+        take_one_call(ports)  # for the next page
+
+    take_one_call(ports)
+    schedules = ports.gateway.schedules(begin=begin, end=until, token=token, seen=seen)
     for some in in_groups(schedules, _SCHEDULES_AT_ONCE):
         with ports.database.transaction() as tx:
             note_schedules(ports, tx, some)
@@ -166,6 +169,7 @@ def ask_about_unseen(ports: Ports, *, since: datetime) -> Counter[str]:
             rows = foreign.unseen_schedules(tx, ports.channel.name, since=since, limit=_ASKED_AT_ONCE)
 
         def ask(row: Row[Any], token: AccessToken = token) -> Schedule | None:
+            take_one_call(ports)
             return ports.gateway.schedule(merchant_uid=row.merchant_uid, token=token)
 
         answers = ask_each(rows, ask)

@@ -11,8 +11,10 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from billing import look_up
 from billing.book_cancellations import book_cancellations
-from billing.look_up import ask_each, seen
+from billing.look_up import ask_each
+from billing.own_rate import take_one_call
 from billing.record_outcome import record_outcomes
 from billing.report import Report
 from billing.sent_charges import sent_charges
@@ -64,9 +66,13 @@ def compare_payments(
     name = f"payments: {begin:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     progress(name)
     token = token_in_hand(ports)
-    records = ports.gateway.all_payments(
-        begin=begin, end=until, token=token, seen=lambda count: progress(f"{name}: {count:,} of them")
-    )
+
+    def seen(count: int) -> None:
+        progress(f"{name}: {count:,} of them")
+        take_one_call(ports)  # for the next page
+
+    take_one_call(ports)
+    records = ports.gateway.all_payments(begin=begin, end=until, token=token, seen=seen)
     found = Counter(payments=len(records))
     for some in in_groups(records, _AT_ONCE):
         found += _Compared(ports, some, token_digest=token.digest).acted()
@@ -139,7 +145,7 @@ class _Compared:
                         send_no=attempt.send_no,
                         fence=None,
                         outcome=outcome,
-                        looked=(seen(finding, began_at=self._now).looked,),
+                        looked=(look_up.seen(finding, began_at=self._now).looked,),
                         payments=records,
                     )
                 )
@@ -235,6 +241,7 @@ def _ask_about_missing(ports: Ports, begin: datetime, until: datetime, there: se
     token = token_in_hand(ports)
 
     def ask(row: Row[Any]) -> Sequence[Record]:
+        take_one_call(ports)
         record = ports.gateway.payment(imp_uid=row.imp_uid, token=token)
         return [] if record is None else [record]
 

@@ -6,7 +6,8 @@ person says so. Called inside a transaction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.foreign import WAITING, ForeignState
 from gateway.port import ScheduleState
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from gateway.port import Schedule
     from models.session import Transaction
 
+#: How far schedules are looked for. Our choice: nobody plans further ahead, and the gateway lists any that do later.
+SCHEDULES_AHEAD: Final = timedelta(days=370)
+#: A schedule that was to run so long ago has run, or was revoked, or is asked about by its name.
+SCHEDULES_BEHIND: Final = timedelta(days=1)
 #: A payment that was given back, or never made, pays for nothing.
 _UNPAID = frozenset({"failed", "cancelled"})
 

@@ -203,6 +203,20 @@ def reserve_rate(
     return Grant(count=count, wait_seconds=wait_seconds, per_second=per_second_now, used_until=until, is_probe=is_probe)
 
 
+def use_rate(tx: Transaction, *, channel: str, per_second: int, window_seconds: float) -> float:
+    """Take one call of the channel's rate, whatever stops its charges; gives how many seconds from now it may start."""
+    row = brake.lock_channel(tx, channel)
+    per_second_now = rate_now(brake.slowed_of(row), rate=per_second, now=tx.real)
+    begin = max(row.rate_used_until, tx.real)
+    if begin - tx.real > timedelta(seconds=max(window_seconds, 1 / per_second_now)):
+        begin = tx.real  # the server's clock was set back
+    tx.connection.execute(
+        text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"),
+        {"name": channel, "until": begin + timedelta(seconds=1 / per_second_now)},
+    )
+    return (begin - tx.real).total_seconds()
+
+
 def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int) -> None:
     """Give back the end of a share that was not needed, unless somebody has taken the one behind it since."""
     if grant.used_until is not None:
