@@ -6,22 +6,20 @@ pay, which never do, and how many periods have begun.
 
 from __future__ import annotations
 
-import base64
 import random
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-from sqlalchemy import text
 
 from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
-from tests.support.fleet import AMOUNT, Fleet, seed_of_run
+from tests.support.expected import act_as_the_operator, check_the_ledger
+from tests.support.fleet import Fleet, seed_of_run
 from tests.support.polling import eventually
 from tests.support.simulator import running_simulator
 
@@ -54,10 +52,6 @@ def _card(number: int) -> str:
     if number % 50 == 1:
         return f"card{number:04d}.sim.decline.limit"  # never pays
     return f"card{number:04d}"
-
-
-def _pays(customer_uid: str) -> bool:
-    return ".sim.decline.limit" not in customer_uid
 
 
 @pytest.mark.timeout(900)
@@ -97,9 +91,9 @@ def test_every_period_is_paid_once_whatever_dies(
         fleet.await_rest(SIXTH_IS_DUE, deadline_seconds=400)
         fleet.run_clock(ORIGIN, RATE, stops_at=LADDERS_ARE_OVER)
         fleet.await_rest(LADDERS_ARE_OVER, deadline_seconds=200)
-        _act_as_the_operator(fleet)
+        act_as_the_operator(fleet, until=LADDERS_ARE_OVER)
 
-        _check_the_ledger(fleet, {ref: uid for ref, uid, _ in cards})
+        check_the_ledger(fleet, {ref: uid for ref, uid, _ in cards}, periods=PERIODS)
         fleet.jeonggi("invariants", "check", "--gateway")
         fired = fleet.control("GET", "/counters")["faults"]
         assert kills["charge"] >= KILLS_WITH_CALLS_IN_FLIGHT
@@ -137,70 +131,9 @@ def _kill_and_flush(fleet: Fleet, chance: random.Random, redis_url: str) -> Coun
     return done
 
 
-def _act_as_the_operator(fleet: Fleet) -> None:
-    """An attempt that was absent three times asks a person, who has it sent again."""
-    for _ in range(5):
-        with fleet.database.reading() as tx:
-            waiting = tx.connection.execute(
-                text(
-                    "SELECT invoice_id FROM charge_attempt"
-                    " WHERE operator_since IS NOT NULL AND state = 'not_executed' ORDER BY 1"
-                )
-            ).all()
-        if not waiting:
-            return
-        for row in waiting:
-            fleet.jeonggi("invoice", "charge-now", str(row.invoice_id), "--reason", "absent three times")
-        fleet.await_rest(LADDERS_ARE_OVER, deadline_seconds=200)
-
-
 def _flies(fleet: Fleet, least: int) -> bool:
     return fleet.in_flight() >= least
 
 
 def _has_paid_more(fleet: Fleet, than: int) -> bool:
     return fleet.look().paid > than
-
-
-def _check_the_ledger(fleet: Fleet, cards: dict[str, str]) -> None:
-    """Exactly one payment for each period of a card that pays, none for the others, nothing else."""
-    with fleet.database.reading() as tx:
-        rows = tx.connection.execute(
-            text("SELECT s.id, c.customer_ref FROM subscription s JOIN customer c ON c.id = s.customer_id")
-        ).all()
-    owner = {row.id: row.customer_ref for row in rows}
-    assert len(owner) == SUBSCRIPTIONS
-    paid = [row for row in fleet.ledger() if row["status"] == "paid"]
-    charged: Counter[tuple[str, int]] = Counter()
-    for row in paid:
-        sub_id, ordinal = _read_merchant_uid(row["merchant_uid"])
-        charged[owner[sub_id], ordinal] += 1
-        assert row["amount"] == AMOUNT
-        assert row["customer_uid"] == cards[owner[sub_id]]
-    expected = Counter((ref, ordinal) for ref, uid in cards.items() if _pays(uid) for ordinal in range(PERIODS))
-    assert charged == expected, _unpaid(fleet)
-    assert not [row for row in fleet.ledger() if row["status"] in {"ready", "cancelled"}]
-
-
-def _unpaid(fleet: Fleet) -> list[str]:
-    """What the engine says of invoices that are neither paid nor given up."""
-    with fleet.database.reading() as tx:
-        rows = tx.connection.execute(
-            text(
-                "SELECT c.customer_ref, i.ordinal, i.state, i.next_attempt_at, i.set_aside_reason, a.state AS attempt,"
-                " a.unknown_reason, a.operator_reason, a.send_no FROM invoice i"
-                " JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
-                " LEFT JOIN charge_attempt a ON a.invoice_id = i.id WHERE i.state IN ('open', 'past_due')"
-            )
-        ).all()
-    return [str(row) for row in rows]
-
-
-def _read_merchant_uid(uid: str) -> tuple[UUID, int]:
-    """Read the fixed-width fields as the documents tell them: j, 3 tag, 26 subscription, 1 purpose, 6 ordinal, 3 no."""
-    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-    sub_id = UUID(bytes=base64.b32decode(uid[4:30].upper() + "======"))
-    ordinal = 0
-    for digit in uid[31:37]:
-        ordinal = ordinal * 32 + alphabet.index(digit)
-    return sub_id, ordinal

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -84,12 +86,28 @@ class Fleet:
         options = ["-Q", queue, "-n", f"{name}@%h", "-c", str(concurrency), "--loglevel", "INFO"]
         return self.start(name, "celery", "-A", "worker", "worker", *options, "--without-mingle", "--without-gossip")
 
+    def web(self, name: str = "web") -> str:
+        """Open the door of the hooks on a free port; the address at which they are taken."""
+        said = self.start(name, "web", JEONGGI_WEB_PORT="0").says("web.listening")
+        heard = re.search(r'"port": (\d+)', said)
+        assert heard, said
+        return f"http://127.0.0.1:{heard.group(1)}/hooks/iamport"
+
     def kill(self, name: str) -> None:
         """SIGKILL a program and all its children."""
         self._programs[name][0].kill()
 
     def program(self, name: str) -> RunningProgram:
         return self._programs[name][0]
+
+    def log_count(self, event: str, **fields: object) -> int:
+        """How often the programs have logged an event with these fields."""
+        found = 0
+        for log in self.folder.glob("*.log"):
+            for said in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                line = _as_json(said)
+                found += line.get("event") == event and all(line.get(name) == fields[name] for name in fields)
+        return found
 
     def jeonggi(self, *arguments: str, exit_code: int = 0) -> str:
         """Run a command to its end; what it said."""
@@ -105,7 +123,7 @@ class Fleet:
 
     # Data and time.
 
-    def import_subscriptions(self, cards: Iterable[tuple[str, str, str]]) -> None:
+    def import_subscriptions(self, cards: Iterable[tuple[str, str, str]], *options: str) -> None:
         """Import (customer_ref, customer_uid, started_on) on one monthly plan."""
         plans = self.folder / "plans.toml"
         plans.write_text(f'[[plan]]\ncode = "{PLAN}"\nname = "월간"\namount = {AMOUNT}\nevery = "1 month"\n')
@@ -117,7 +135,7 @@ class Fleet:
                 row = [ref, "김하나", f"{ref}@shop.example", "010-0000-0000", uid, PLAN, started_on, "Asia/Seoul"]
                 writer.writerow(row)
         self.jeonggi("plan", "import", str(plans))
-        self.jeonggi("subscription", "import", str(file), "--yes")
+        self.jeonggi("subscription", "import", str(file), "--yes", *options)
 
     def run_clock(self, origin: datetime, rate: int, *, stops_at: datetime | None) -> None:
         with self.database.transaction() as tx:
@@ -150,6 +168,14 @@ class Fleet:
     def in_flight(self) -> int:
         """Charges that the simulator is at now."""
         return int(self.control("GET", "/counters")["in_flight"].get("POST /subscribe/payments/again", 0))
+
+
+def _as_json(said: str) -> dict[str, Any]:
+    try:
+        read = json.loads(said)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def seed_of_run() -> int:
