@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from domain.breaker import BreakerState
+from domain.breaker import BreakerState, lets_charge
 from domain.slow_down import Slowed, rate_now
 from models.queries import brake
 from models.session import DatabaseTrouble
@@ -41,6 +41,7 @@ class Permission:
         self._calls = calls
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="permission", daemon=True)
+        self._openings: int | None = None  # of the breaker, at the first reading
         #: Why nothing more may be started; empty while calls are allowed.
         self.withdrawn_because = ""
 
@@ -74,9 +75,16 @@ class Permission:
             state = brake.read_channel(tx, self._ports.channel.name)
             slowed = Slowed(steps=state.slow_steps, at=state.slowed_at)
             rate = rate_now(slowed, rate=self._ports.limits.rate, now=tx.real)
+            breaker = brake.breaker_of(state)
+            pauses = not lets_charge(breaker, now=tx.real) and breaker.state is BreakerState.OPEN
+        if self._openings is None:
+            self._openings = breaker.openings
+        # One that had opened before this run began lets it probe once its pause is over; what was in line when one
+        # opens does not probe.
+        has_opened = breaker.state is BreakerState.OPEN and breaker.openings != self._openings
         if state.halted_at is not None:
             self.withdrawn_because = "channel_halted"
-        elif state.breaker_state == BreakerState.OPEN:
+        elif pauses or has_opened:
             self.withdrawn_because = "breaker_open"
         else:
             self._calls.allow(until_boottime=began + LIVES_SECONDS, spacing_seconds=1 / rate)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from domain.breaker import Breaker, BreakerState
 from domain.slow_down import Slowed
 from domain.window import Window, ends_next, is_closed
 from models.brake import MaintenanceWindow
-from models.queries.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,8 +186,8 @@ def find_window(tx: Transaction, window_id: UUID) -> Row[Any] | None:
 
 
 def write_window(tx: Transaction, row: Mapping[str, Any]) -> None:
-    """Add a window."""
-    insert_rows(tx, MaintenanceWindow, [row])
+    """Add a window; alone, for an array is no column of ``insert_rows``."""
+    tx.connection.execute(insert(MaintenanceWindow), dict(row))
 
 
 def delete_window(tx: Transaction, window_id: UUID) -> bool:
