@@ -84,8 +84,9 @@ class LookUp:
         Raises:
             RuleBroken: The span is longer than the gateway takes, or ends before it begins.
         """
-        if not timedelta() < end - begin <= LONGEST_SPAN:
-            raise RuleBroken("a day list spans more than nothing and at most 90 days")
+        seconds = last_second(end) - first_second(begin)
+        if end <= begin or seconds > LONGEST_SPAN.total_seconds():
+            raise RuleBroken("a day list spans more than nothing and at most 90 days, in whole seconds")
         items = await self._questions.whole_list(_status_path(begin, end), token, key=_NAME)
         found = self._records_of(items, merchant_uids)
         return {
@@ -100,6 +101,7 @@ class LookUp:
         if end <= begin:
             raise RuleBroken("a span ends after it begins")
         records: dict[str, Record] = {}
+        begin = begin.replace(microsecond=0)  # else a whole span is a second longer once it is told in seconds
         while begin < end:
             until = min(end, begin + LONGEST_SPAN)
             async for page in self._questions.pages(_status_path(begin, until), token, key=_NAME):
