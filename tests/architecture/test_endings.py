@@ -32,6 +32,8 @@ CALLERS: Final = {
     "void_invoices": "billing/change_subscription.py",
     "take_undecided": "billing/resolve_unknown.py",
     "Ending": "billing/record_outcome.py",
+    "take_refunds": "billing/resolve_refunds.py",
+    "write_booked": "billing/record_refund.py",
 }
 #: The one event that a claim may apply: the same attempt leaves again.
 CLAIM: Final = ("billing/claim_due.py", "RESENT")

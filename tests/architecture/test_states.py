@@ -14,6 +14,7 @@ import pytest
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
 from domain.errors import IllegalTransition
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState
+from domain.refund import REFUND_TABLE, RefundEvent, RefundState
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionEvent, SubscriptionState
 from tests.support.source_tree import listed
@@ -27,6 +28,8 @@ _A: Final = AttemptState
 _AE: Final = AttemptEvent
 _I: Final = InvoiceState
 _IE: Final = InvoiceEvent
+_R: Final = RefundState
+_RE: Final = RefundEvent
 _S: Final = SubscriptionState
 _SE: Final = SubscriptionEvent
 
@@ -66,14 +69,35 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
         # Ended is for good; late money may still clear a debt.
         _S.ENDED: frozenset(_SE) - {_SE.DEBT_CLEARED},
     },
+    "Refund": {
+        # Nobody has said yes, so nothing was sent.
+        _R.PROPOSED: frozenset({_RE.SENT, _RE.NOT_EXECUTED, _RE.UNKNOWN}),
+        _R.REQUESTED: frozenset({_RE.APPROVED, _RE.NOT_EXECUTED, _RE.UNKNOWN}),
+        # The gateway may still be at it: nobody says no to it, and a refusal is looked at before it is believed.
+        _R.IN_FLIGHT: frozenset({_RE.APPROVED, _RE.REJECTED, _RE.SENT, _RE.REFUSED}),
+        _R.UNKNOWN: frozenset({_RE.APPROVED, _RE.REJECTED, _RE.SENT}),
+        # Proven absent.
+        _R.NOT_EXECUTED: frozenset({_RE.NOT_EXECUTED, _RE.UNKNOWN}),
+        # Money went back: nothing undoes that.
+        _R.SUCCEEDED: frozenset(_RE),
+        # Ended: that money went back is all that is believed later.
+        _R.REFUSED: frozenset(_RE) - {_RE.SUCCEEDED},
+        _R.REJECTED: frozenset(_RE) - {_RE.SUCCEEDED},
+    },
 }
 
 EVENTS: Final[Mapping[str, type[StrEnum]]] = {
     "Charge attempt": AttemptEvent,
     "Invoice": InvoiceEvent,
+    "Refund": RefundEvent,
     "Subscription": SubscriptionEvent,
 }
-TABLES: Final = {"Charge attempt": ATTEMPT_TABLE, "Invoice": INVOICE_TABLE, "Subscription": SUBSCRIPTION_TABLE}
+TABLES: Final = {
+    "Charge attempt": ATTEMPT_TABLE,
+    "Invoice": INVOICE_TABLE,
+    "Refund": REFUND_TABLE,
+    "Subscription": SUBSCRIPTION_TABLE,
+}
 
 
 def unthought(

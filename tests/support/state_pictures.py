@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptState
 from domain.invoice import INVOICE_TABLE, InvoiceState
+from domain.refund import REFUND_TABLE, RefundState
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionState
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ MACHINES: Final = (
         table=ATTEMPT_TABLE,
         starts=(AttemptState.IN_FLIGHT,),
         final=(AttemptState.APPROVED,),
+    ),
+    Machine(
+        name="Refund",
+        told="What is open keeps its amount of the payment; of a payment one refund is out at a time. That money went"
+        " back is believed in every state; everything else needs the newest fence number.",
+        states=RefundState,
+        table=REFUND_TABLE,
+        starts=(RefundState.PROPOSED, RefundState.REQUESTED),
+        final=(RefundState.SUCCEEDED,),
     ),
 )
 
