@@ -117,8 +117,8 @@ class RunningSimulator:
         counts: dict[str, Any] = self.control.get("/counters").json()
         return counts
 
-    def printed_ledger(self) -> list[dict[str, Any]]:
+    def printed_ledger(self, *flags: str) -> list[dict[str, Any]]:
         command = [sys.executable, "-m", "simulator", "ledger", "--ledger", str(self.ledger_path), "--json"]
-        printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        printed = subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, text=True, check=True)
         rows: list[dict[str, Any]] = json.loads(printed.stdout)
         return rows

@@ -41,6 +41,18 @@ def test_a_failed_merchant_uid_may_be_used_again(simulator: RunningSimulator, mo
     assert statuses == ["failed", "paid"]
 
 
+def test_a_failed_merchant_uid_is_used_up_where_each_serves_once(simulator: RunningSimulator) -> None:
+    simulator.control.post("/used-merchant-uid", json={"mode": "once"})
+    card = "card.sim.decline_first.1.balance"
+    simulator.paid(card, "order")
+
+    answer = simulator.charge(card, "order").json()
+
+    assert (answer["code"], answer["message"]) == (1, "이미 존재하는 merchant_uid입니다.")
+    assert simulator.charge("card.sim.unknown_customer", "refused").json()["code"] == 1
+    assert simulator.paid("card", "refused")["status"] == "paid"
+
+
 @pytest.mark.parametrize("latency_ms", [0, 200])
 def test_of_identical_charges_at_once_one_is_paid_when_strict(simulator: RunningSimulator, latency_ms: int) -> None:
     simulator.control.post("/latency", json={"ms": latency_ms})
