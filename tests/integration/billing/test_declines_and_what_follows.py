@@ -26,7 +26,7 @@ MERCHANT_TEXT = "[550431] 빌링 사용구분 확인 오류"
 
 def one_text_of_each_code(*classes: DeclineClass) -> list[str]:
     """For each decline code of these classes, the first row of the table that means it."""
-    rows = {row.decline_code: f"[{row.code}] {row.message}" for row in reversed(TABLE.rows.values())}
+    rows = {row.decline_code: f"[{row.code}] {row.message}" for row in reversed([*TABLE.rows.values()])}
     return [rows[code] for code in codes_of(*classes) if code in rows]
 
 
