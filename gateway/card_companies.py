@@ -14,7 +14,7 @@ from gateway.questions import Questions, segment
 from gateway.records import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from gateway.config import GatewayConfig
     from gateway.port import AccessToken
@@ -40,15 +40,21 @@ class CardCompanyLookUp:
 
     async def all(self, *, token: AccessToken) -> Sequence[CardCompany]:
         """All that the gateway knows."""
-        return [_read(item) for item in await self._questions.plain_list(CARDS_PATH, token)]
+        return [read_company(item) for item in await self._questions.plain_list(CARDS_PATH, token)]
 
     async def one(self, *, code: str, token: AccessToken) -> CardCompany | None:
         """One by its code; None: the gateway said, in its own envelope, that there is none."""
         found = await self._questions.one(f"{CARDS_PATH}/{segment(code)}", token)
-        return None if found is None else _read(found)
+        return None if found is None else read_company(found)
 
 
-def _read(found: Mapping[str, object]) -> CardCompany:
+def read_company(found: object) -> CardCompany:
+    """One card company.
+
+    Raises:
+        GatewayUnreadable: It is none, or lacks its code or its name.
+    """
+    found = found if isinstance(found, dict) else {}
     code, name = identifier(found.get("code")), found.get("name")
     if code is None or not isinstance(name, str):
         raise GatewayUnreadable("a card company was told without its code or its name")

@@ -91,7 +91,7 @@ class Questions:
         absent = frozenset({NOT_FOUND}) if may_be_absent else frozenset[int]()
         for _ in range(_MOST_PAGES):
             reply = await self.ask(f"{path}&page={number}".replace("?&", "?"), token)
-            page = _read_page(reply, absent)
+            page = read_page(reply, absent)
             absent = _BEYOND_THE_END if page.is_bare else frozenset()
             known = len(seen)
             seen.update(str(item.get(key)) for item in page.items)
@@ -170,7 +170,8 @@ def read_answer(
     return envelope
 
 
-def _read_page(reply: Reply, absent: frozenset[int]) -> Page:
+def read_page(reply: Reply, absent: frozenset[int]) -> Page:
+    """One page; an empty one, if a status of ``absent`` says that there is none. As ``read_answer``."""
     envelope = read_answer(reply, absent)
     if envelope is None:
         return Page()

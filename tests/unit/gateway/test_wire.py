@@ -1,4 +1,4 @@
-"""The decision table, row by row; the request's body; and any bytes at all."""
+"""What an answer to a charge means, beyond the decision table's rows (test_decision_table.py); the request's body."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from domain.outcome import (
     Approved,
@@ -190,43 +188,6 @@ def test_an_unknown_customer_is_a_dead_card(status: int, text: str, code: int) -
     outcome = classify_again(CHARGE, status, refusal(text, code), is_test=True)[0]
     assert isinstance(outcome, Declined)
     assert outcome.decline_code is DeclineCode.BILLING_KEY_GONE
-
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.sampled_from(["paid", "failed", "m1", "customer-one", "imps_1", 9900, "이미", "KRW", 10**400, 2**53 + 1]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(list(PAYMENT)), inner),
-    max_leaves=10,
-)
-responses = st.fixed_dictionaries({}, optional=dict.fromkeys(PAYMENT, json_values)) | json_values
-bodies = st.binary() | st.builds(
-    lambda code, message, response: json.dumps({"code": code, "message": message, "response": response}).encode(),
-    st.sampled_from([0, 1, -1]) | json_values,
-    st.none() | st.text() | json_values,
-    responses,
-)
-
-
-@given(status=st.integers(0, 999), body=bodies)
-def test_no_bytes_raise_and_nothing_is_proven_by_accident(status: int, body: bytes) -> None:
-    outcome, kept = classify_again(CHARGE, status, body, is_test=True)
-    json.dumps(kept, allow_nan=False).encode()
-    if isinstance(outcome, Approved):
-        told = json.loads(body)
-        paid = told["response"]
-        assert (status, told["code"]) == (200, 0)
-        assert (paid["status"], paid["amount"], paid["merchant_uid"]) == ("paid", 9900, "m1")
-        assert paid["customer_uid"] == "customer-one"
-    if isinstance(outcome, NotExecuted):
-        assert status == 401
-    if isinstance(outcome, Declined):
-        assert status == 200 or 400 <= status < 500
-        assert "\x00" not in outcome.raw_reason
-        outcome.raw_reason.encode()
 
 
 def test_the_body_holds_the_charge_and_leaves_out_what_is_empty() -> None:
