@@ -108,7 +108,7 @@ def _forge(fleet: Fleet, door: str) -> None:
             for imp_uid in (INVENTED, payments[number % len(payments)]):
                 for status in ("paid", "failed", "cancelled"):
                     lie = {"merchant_uid": uid, "imp_uid": imp_uid, "status": status}
-                    assert client.post(door, json=lie).status_code == 200
+                    assert client.post(door, json=lie).status_code in {200, 429}
 
 
 def _check_that_hooks_came(fleet: Fleet, mode: str) -> None:
