@@ -1,6 +1,6 @@
 """Many subscriptions move off the gateway's schedules at once, each by itself: trouble with one is not the others'.
 
-What was begun and not ended is gone on with by whoever comes next: the same file once more, ``--resume``, or the hourly
+What was begun and not ended is gone on with by whoever comes next: the same file once more, ``schedule resume``, or the hourly
 comparison. Each of them may be killed anywhere.
 """
 

@@ -27,7 +27,7 @@ from domain.subscription_file import Refused
 from models.queries import adoption, foreign, importing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -86,15 +86,21 @@ def waiting_of_card(ports: Ports, customer_uid: str, *, token: AccessToken, now:
 
 
 def offer_rows(
-    ports: Ports, rows: Sequence[SubscriptionRow], *, accept_amount: bool
+    ports: Ports,
+    rows: Sequence[SubscriptionRow],
+    *,
+    accept_amount: bool,
+    done: Callable[[int], None] = lambda _: None,
 ) -> Sequence[Offer | Standing | Refused]:
     """Say of each row what adopting it would do, or why it cannot be; writes nothing.
+
+    ``done`` is told one more row after the other, from several threads.
 
     Raises:
         GatewayTrouble: A card's schedules could not be read.
     """
     ids = {row.line: _id_of(ports, row) for row in rows}
-    token = token_in_hand(ports)
+    token_in_hand(ports)  # or nothing is begun
     with ports.database.reading() as tx:
         plans = importing.plans_by_code(tx, (row.plan for row in rows))
         begun = adoption.states_of(tx, ids.values())
@@ -102,7 +108,9 @@ def offer_rows(
     cards = Counter(row.customer_uid for row in rows)
 
     def waiting_of(row: SubscriptionRow) -> Sequence[Schedule]:
-        return waiting_of_card(ports, row.customer_uid or "", token=token, now=now)
+        found = waiting_of_card(ports, row.customer_uid or "", token=token_in_hand(ports), now=now)
+        done(1)
+        return found
 
     asked = [row for row in rows if row.customer_uid and ids[row.line] not in begun]
     found = {row.line: answer for row, answer in ask_each(asked, waiting_of)}
@@ -187,7 +195,7 @@ def _begin(ports: Ports, tx: Transaction, offer: Offer, by: By) -> None:
     if card is None:
         raise BadInput(f"its card is not one of channel {ports.channel.name}; adopt it there")
     foreign.lock_keys(tx, [card.id])
-    adoption.begin(
+    adoption.write_begun(
         tx,
         subscription_id=offer.subscription_id,
         channel=ports.channel.name,

@@ -76,9 +76,9 @@ def ignore_schedule(database: Database, channel: str, merchant_uid: str, *, by: 
         foreign.one_writer(tx, channel)
         row = foreign.known_schedules(tx, channel, [merchant_uid]).get(merchant_uid)
         if row is None:
-            raise NotFound(f"no schedule {merchant_uid[:40]} is listed; see `jeonggi schedule list --foreign`")
+            raise NotFound(f"no schedule {merchant_uid[:40]} is listed; see `jeonggi schedule list`")
         if merchant_uid in foreign.adopted_names(tx, channel, [merchant_uid]):
-            raise Conflict("it is being adopted; `jeonggi schedule adopt --resume` goes on with it")
+            raise Conflict("it is being adopted; `jeonggi schedule resume` goes on with it")
         foreign.ignore_schedule(tx, row.id, because=f"{by.actor}: {by.reason}")
         block_cards(tx, [row.billing_key_id])
         _audit(tx, "schedule.ignored", row.id, merchant_uid, by)

@@ -8,7 +8,20 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from cli import attempt, channel, decline, hook, invariants, invoice, plan, refund, subscription, window
+from cli import (
+    attempt,
+    channel,
+    decline,
+    hook,
+    invariants,
+    invoice,
+    payment,
+    plan,
+    refund,
+    schedule,
+    subscription,
+    window,
+)
 from cli.doctor import doctor
 from cli.options import AsJson
 from cli.output import say, say_json, warn
@@ -28,7 +41,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Recurring billing: every billing period is charged once.",
 )
-for _noun in (plan, subscription, invoice, attempt, refund, decline, channel, window, hook, invariants):
+for _noun in (
+    plan,
+    subscription,
+    invoice,
+    attempt,
+    payment,
+    refund,
+    schedule,
+    decline,
+    channel,
+    window,
+    hook,
+    invariants,
+):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 app.command()(doctor)
 app.command()(up)

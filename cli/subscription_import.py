@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from billing.admit_subscriptions import ROWS_BECAME, Tally, Terms
 from billing.import_subscriptions import Import, Survey, import_subscriptions, survey_subscriptions
+from cli.bar import progress_bar
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, OfChannel, by
 from cli.output import say, say_json, warn
@@ -43,7 +42,11 @@ def import_(
     """Write the subscriptions of a file; bad rows are refused by line, good ones are kept."""
     who = by(actor, f"import of {file.name}")
     refusals = _Refusals(as_json=as_json)
-    with _opened(file) as stream, opened_database() as (settings, database), _progress(as_json=as_json) as progress:
+    with (
+        opened_file(file) as stream,
+        opened_database() as (settings, database),
+        progress_bar(as_json=as_json) as progress,
+    ):
         size = os.fstat(stream.fileno()).st_size
         terms = Terms(
             namespace=namespace_of(database),
@@ -55,7 +58,7 @@ def import_(
 
         def wanted(step: str) -> Import:
             return Import(
-                lines=lambda: _lines(stream, progress(step, size)),
+                lines=lambda: lines_of(stream, progress(step, size)),
                 default_timezone=settings.timezone.key,
                 terms=terms,
                 refused=refusals,
@@ -67,7 +70,7 @@ def import_(
         if is_written:
             if not as_json:
                 _tell(file, survey, is_written=False)
-            if not yes and not as_json and _asks() and _is_money_due(survey.tally):
+            if not yes and not as_json and asks() and _is_money_due(survey.tally):
                 progress.stop()
                 typer.confirm("Go on?", abort=True, err=True)
             survey = import_subscriptions(database, wanted("writing"), by=who, file_name=file.name)
@@ -110,7 +113,12 @@ class _Refusals:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def opened_file(file: Path) -> Iterator[BinaryIO]:
+    """A file that may be read more than once.
+
+    Raises:
+        BadInput: It cannot be read, or is not an ordinary file.
+    """
     try:
         stream = file.open("rb")
     except OSError as error:
@@ -121,47 +129,16 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _lines(stream: BinaryIO, done: Callable[[int], None]) -> Iterator[bytes]:
+def lines_of(stream: BinaryIO, done: Callable[[int], None]) -> Iterator[bytes]:
+    """Its lines from the beginning; ``done`` is told the bytes of each."""
     stream.seek(0)
     while line := stream.readline(LONGEST_LINE + 1):
         done(len(line))
         yield line
 
 
-class _Bar:
-    """A bar on a terminal; nowhere else anything."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=as_json or not console.is_terminal,
-        )
-
-    def __call__(self, step: str, size: int) -> Callable[[int], None]:
-        task = self._progress.add_task(step, total=size)
-        self._progress.start()
-        return lambda count: self._progress.advance(task, count)
-
-    def stop(self) -> None:
-        self._progress.stop()
-
-
-@contextmanager
-def _progress(*, as_json: bool) -> Iterator[_Bar]:
-    bar = _Bar(as_json=as_json)
-    try:
-        yield bar
-    finally:
-        bar.stop()
-
-
-def _asks() -> bool:
+def asks() -> bool:
+    """Whether somebody is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

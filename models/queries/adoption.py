@@ -36,7 +36,7 @@ def states_of(tx: Transaction, subscription_ids: Iterable[UUID]) -> Mapping[UUID
     return {row.subscription_id: row.state for row in rows}
 
 
-def begin(
+def write_begun(
     tx: Transaction,
     *,
     subscription_id: UUID,
@@ -137,8 +137,8 @@ def write_paid(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def unfinished(tx: Transaction, channel: str, *, after: UUID | None, limit: int) -> Sequence[UUID]:
-    """Adoptions that are not done, a page at a time."""
+def unfinished(tx: Transaction, channel: str, *, after: UUID | None, limit: int | None) -> Sequence[UUID]:
+    """Adoptions that are not done, a page at a time; ``limit`` None: all of them."""
     return (
         tx.connection.execute(
             text(

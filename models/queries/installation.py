@@ -214,7 +214,8 @@ def use_rate(tx: Transaction, *, channel: str, per_second: int, window_seconds: 
         text("UPDATE channel_state SET rate_used_until = :until WHERE name = :name"),
         {"name": channel, "until": begin + timedelta(seconds=1 / per_second_now)},
     )
-    return (begin - tx.real).total_seconds()
+    wait_seconds: float = (begin - tx.real).total_seconds()
+    return wait_seconds
 
 
 def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int) -> None:

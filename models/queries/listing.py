@@ -31,6 +31,9 @@ _TABLES: Final = {
     "subscription": "subscription",
     "attempt": "charge_attempt",
     "refund": "refund",
+    "payment": "payment",
+    "foreign_payment": "foreign_payment",
+    "foreign_schedule": "foreign_schedule",
     "window": "maintenance_window",
 }
 _ID_LENGTH: Final = 32
