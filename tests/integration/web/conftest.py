@@ -15,7 +15,7 @@ from models.session import Database
 from tests.support.processes import RunningProgram, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -38,7 +38,9 @@ class Door:
 
 
 @contextlib.contextmanager
-def running_door(folder: Path, database_url: str, **settings: object) -> Iterator[Door]:
+def running_door(
+    folder: Path, database_url: str, *, command: Sequence[str] = ("web",), **settings: object
+) -> Iterator[Door]:
     environment = {
         "JEONGGI_DATABASE_URL": database_url,
         "JEONGGI_REDIS_URL": "redis://127.0.0.1:1/0",
@@ -49,7 +51,7 @@ def running_door(folder: Path, database_url: str, **settings: object) -> Iterato
     log = folder / "web.log"
     with (
         contextlib.closing(Database(database_url, pool_size=1)) as database,
-        running([sys.executable, "-m", "web"], log=log, env=environment, cwd=REPOSITORY) as program,
+        running([sys.executable, "-m", *command], log=log, env=environment, cwd=REPOSITORY) as program,
     ):
         heard = re.search(r'"port": (\d+)', program.says("web.listening"))
         assert heard

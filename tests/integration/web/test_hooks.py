@@ -220,6 +220,21 @@ def test_connections_that_send_nothing_or_half_a_request_are_let_go_and_hooks_st
         line.close()
 
 
+def test_jeonggi_web_is_the_door_itself_and_ends_with_its_signal(tmp_path: Path, database_url: str) -> None:
+    with running_door(tmp_path, database_url, command=("cli", "web", "--json"), log_format="console") as door:
+        assert _post(door, json=HOOK).status_code == 200
+        assert door.program.stop() == 0
+
+
+def test_without_a_database_jeonggi_web_says_so_and_does_not_open(tmp_path: Path) -> None:
+    nowhere = "postgresql://jeonggi@127.0.0.1:1/jeonggi"
+    with (
+        pytest.raises(AssertionError, match=r"ended with 2 .*\n.*the database does not answer"),
+        running_door(tmp_path, nowhere, command=("cli", "web")),
+    ):
+        raise RuntimeError("it listened")
+
+
 def test_a_taken_port_is_told_in_one_sentence(shared_door: Door, tmp_path: Path, database_url: str) -> None:
     with (
         pytest.raises(AssertionError, match=r"jeonggi: cannot listen on 127\.0\.0\.1:\d+ .*: set JEONGGI_WEB_HOST"),
