@@ -47,7 +47,7 @@ def watch_channel(tx: Transaction, ports: Ports, reports: Sequence[Report]) -> N
         brake.write_slowed(tx, channel, slowed)
         _tell(tx, "channel.slowed", channel, steps=slowed.steps)
     if must_halt(breaker, ports.limits.brakes.breaker):
-        reason = f"engine: {breaker.merchant_count} charges in a row were declined for the merchant's own account"
+        reason = f"engine: {breaker.merchant_count} charges in a row were refused for the merchant's account"
         _log.error("channel.halted", channel=channel, reason=reason)
         halt_within(tx, channel, reason=reason, cause=HaltCause.MERCHANT)
         breaker = replace(breaker, merchant_count=0)  # once it is resumed, it is counted anew

@@ -35,7 +35,7 @@ class Signal(StrEnum):
     ANSWER = "answer"  # the gateway answered in its own words, whatever it said of the card
     TROUBLE = "trouble"  # no answer, a server's error, an unreadable one, no connection
     SLOW_DOWN = "slow_down"  # 429: the rate's matter, and no proof that all is well
-    MERCHANT = "merchant"  # declined for the merchant's account: the gateway is well, we are not
+    MERCHANT = "merchant"  # refused for the merchant's account: the gateway is well, we are not
     NOTHING = "nothing"  # it never left, or somebody else's judgement
 
 
@@ -84,6 +84,8 @@ def signal_of(outcome: Outcome) -> Signal:
                 return Signal.TROUBLE
             if outcome.reason is UnknownReason.SLOW_DOWN:
                 return Signal.SLOW_DOWN
+            if outcome.reason is UnknownReason.REFUSED_REQUEST:  # before any card was looked at, so everybody's will be
+                return Signal.MERCHANT
             return Signal.NOTHING if outcome.reason in _NO_WORD else Signal.ANSWER
         case _:
             assert_never(outcome)

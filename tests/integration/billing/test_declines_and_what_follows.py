@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from billing.change_subscription import By
 from billing.charge_now import charge_now
 from billing.check_invariants import Broken, check_invariants
@@ -119,14 +121,17 @@ def test_a_refusal_in_doubt_is_asked_about_and_stands_only_once_it_is_settled(ho
     assert house.paid_at_gateway() == {house.uid(subs[0], 0)[:-3]: 1}
 
 
-def test_a_run_of_the_shop_s_errors_halts_the_channel_and_nothing_else_does(house: House) -> None:
+@pytest.mark.parametrize("fate", [Fate.DECLINE, Fate.REFUSE])
+def test_a_run_of_the_shop_s_errors_halts_the_channel_and_nothing_else_does(house: House, fate: Fate) -> None:
     house.limit(brakes=replace(NO_BRAKES, breaker=BreakerTerms(merchant_run=3)), concurrency=1, claim_size=1)
     for text in (MERCHANT_TEXT, MERCHANT_TEXT, "[120054] 잔액부족", MERCHANT_TEXT, "[550608] 금액 오류"):
         refused(house, text)
         assert house.value("SELECT halted_at FROM channel_state") is None
     for _ in range(3):
         assert house.value("SELECT halted_at FROM channel_state") is None
-        refused(house, MERCHANT_TEXT)
+        house.gateway.script(house.uid(house.subscription(), 0), fate, text=MERCHANT_TEXT)
+        house.tick()
+        house.charge()
 
     halted = house.rows("SELECT halted_at, halt_cause FROM channel_state")[0]
     assert halted.halted_at is not None
