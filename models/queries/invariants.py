@@ -15,6 +15,7 @@ from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
 from domain.decline import codes_of
 from domain.dunning import NO_STRIKE
 from domain.invoice import CHARGEABLE
+from domain.refund import OPEN_REFUND, UNDECIDED_REFUND
 from domain.subscription import BILLABLE
 from models.base import listed
 
@@ -33,6 +34,7 @@ _PAGE: Final = 5_000
 _OPEN: Final = listed(OPEN_ATTEMPT)
 _UNDECIDED: Final = listed(UNDECIDED)
 _BILLABLE: Final = listed(BILLABLE)
+_OPEN_REFUND: Final = listed(OPEN_REFUND)
 #: The newest attempt of an invoice was refused for the shop's contract or for the request itself.
 _NOT_THE_CUSTOMERS: Final = (
     "FROM charge_attempt d WHERE d.invoice_id = i.id AND d.attempt_no = i.attempt_count AND d.state = 'declined'"
@@ -154,6 +156,27 @@ BROKEN: Final[Mapping[str, str]] = {
         # Refused for what is not the customer's: it waits for an operator.
         f" AND NOT EXISTS (SELECT {_NOT_THE_CUSTOMERS})"
     ),
+    "no_more_goes_back_than_was_paid": (
+        "SELECT p.invoice_id, p.imp_uid || ': ' || p.amount || ' won paid, ' || p.cancelled_amount || ' cancelled, '"
+        " || sum(r.amount) || ' kept for refunds' FROM payment p JOIN refund r ON r.payment_id = p.id"
+        f" WHERE r.state IN ({_OPEN_REFUND}) AND r.overtaken_at IS NULL GROUP BY p.id"
+        " HAVING p.cancelled_amount + sum(r.amount) > p.amount"
+    ),
+    "cancelled_amount_is_the_sum_of_cancels": (
+        "SELECT p.invoice_id, p.imp_uid || ': ' || p.cancelled_amount || ' won cancelled, its cancels are '"
+        " || coalesce(sum(c.amount), 0) FROM payment p LEFT JOIN payment_cancellation c ON c.payment_id = p.id"
+        " GROUP BY p.id HAVING p.cancelled_amount <> coalesce(sum(c.amount), 0)"
+    ),
+    "refund_that_succeeded_is_booked": (
+        "SELECT r.id, 'refund is ' || r.state || ', its cancel is ' || coalesce(c.amount::text, 'not booked')"
+        " FROM refund r LEFT JOIN payment_cancellation c ON c.refund_id = r.id"
+        " WHERE (r.state = 'succeeded') <> (c.refund_id IS NOT NULL) OR c.amount <> r.amount"
+        " OR c.payment_id <> r.payment_id"
+    ),
+    "refund_is_asked_about_in_time": (
+        "SELECT r.id, r.state || ', to be looked at since ' || coalesce(r.next_at::text, '(never)') FROM refund r"
+        f" WHERE r.state IN ({listed(UNDECIDED_REFUND)}) AND (r.next_at IS NULL OR r.next_at < :slow_real)"
+    ),
 }
 
 #: What a person must look at; nothing is broken.
@@ -165,6 +188,8 @@ ATTENTION: Final[Mapping[str, str]] = {
     "surplus_payment": (
         "SELECT p.invoice_id, p.imp_uid || ': ' || p.amount - p.cancelled_amount || ' won to give back'"
         " FROM payment p WHERE NOT p.counts AND p.cancelled_amount < p.amount"
+        # What is proposed is told as such; what a person said no to stays.
+        f" AND NOT EXISTS (SELECT FROM refund r WHERE r.payment_id = p.id AND r.state IN ({_OPEN_REFUND}, 'rejected'))"
     ),
     "refused_not_the_customers": (
         "SELECT i.id, 'refused, and not for the customer: charge it once that is mended' FROM invoice i"
@@ -174,6 +199,11 @@ ATTENTION: Final[Mapping[str, str]] = {
     "waits_for_an_operator": (
         "SELECT a.id, coalesce(a.operator_reason, 'no reason told') FROM charge_attempt a"
         " WHERE a.operator_since IS NOT NULL"
+    ),
+    "refund_waits_for_a_person": (
+        "SELECT r.id, r.amount || ' won of ' || p.imp_uid || ': ' || coalesce(r.operator_reason, r.reason)"
+        " FROM refund r JOIN payment p ON p.id = r.payment_id"
+        " WHERE r.state = 'proposed' OR r.operator_since IS NOT NULL"
     ),
     "channel_halted": ("SELECT c.name, coalesce(c.halt_reason, '') FROM channel_state c WHERE c.halted_at IS NOT NULL"),
 }

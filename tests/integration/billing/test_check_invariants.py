@@ -12,6 +12,8 @@ from sqlalchemy import text
 from billing import change_subscription
 from billing.change_subscription import By
 from billing.check_invariants import Broken, check_invariants
+from domain.decline import codes_of
+from domain.dunning import NO_STRIKE
 from models.queries import invariants
 from tests.fakes.gateway import Fate
 from tests.support.house import House
@@ -85,6 +87,12 @@ def test_nothing_is_found_after_lost_answers_pauses_and_cancels(house: House) ->
 
 _PAID = "(SELECT id FROM invoice WHERE state = 'paid' ORDER BY id LIMIT 1)"
 _PAST_DUE = "(SELECT id FROM invoice WHERE state = 'past_due')"
+_REFUND = (
+    "INSERT INTO refund (id, payment_id, channel, amount, tax_free, reason, requested_by, requested_at, mark, state,"
+    " send_no, fence, absent_count, next_at, checksum, token_digest, sent_at, first_sent_at, send_before, lease_until)"
+    " SELECT gen_random_uuid(), id, 'default', {amount}, 0, 'a test', 'tester', now(), 'jr', '{state}', 1, 1, 0,"
+    " {next_at}, {amount}, 'digest', now(), now(), now(), now() FROM payment ORDER BY id LIMIT 1"
+)
 _SOME = "(SELECT id FROM subscription ORDER BY id LIMIT 1)"
 
 
@@ -176,6 +184,19 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
         ("UPDATE invoice SET state = 'open', next_attempt_at = NULL WHERE state = 'past_due'",),
     ),
     (
+        "no_more_goes_back_than_was_paid",
+        (
+            "ALTER TABLE refund DISABLE TRIGGER refund_within_payment",
+            _REFUND.format(state="requested", amount="1 + amount", next_at="now()"),
+        ),
+    ),
+    ("cancelled_amount_is_the_sum_of_cancels", ("UPDATE payment SET cancelled_amount = 1",)),
+    ("refund_that_succeeded_is_booked", (_REFUND.format(state="succeeded", amount="1", next_at="NULL"),)),
+    (
+        "refund_is_asked_about_in_time",
+        (_REFUND.format(state="unknown", amount="1", next_at="timestamptz '2026-01-01'"),),
+    ),
+    (
         "next_billing_is_the_next_period",
         ("UPDATE subscription SET next_billing_at = next_billing_at + interval '1 day'",),
     ),
@@ -213,6 +234,9 @@ def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(ho
         " LIMIT 1",
         "UPDATE channel_state SET halted_at = now(), halt_reason = 'a test'",
         f"UPDATE charge_attempt SET operator_since = now(), operator_reason = 'a test' WHERE invoice_id = {_PAST_DUE}",
+        f"UPDATE charge_attempt SET decline_code = '{codes_of(*NO_STRIKE)[0]}' WHERE invoice_id = {_PAST_DUE}",
+        "UPDATE invoice SET next_attempt_at = NULL WHERE state = 'past_due'",
+        _REFUND.format(state="proposed", amount="1", next_at="NULL"),
     )
 
     assert broken(house) == set()
