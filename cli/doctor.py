@@ -178,11 +178,12 @@ def _gateways(settings: Settings) -> Iterator[Line]:
         return
     database = next(iter(channels.values())).database
     try:
-        for name, ports in channels.items():
-            yield _looked(f"channel {name}", partial(_channel, settings, ports))
-            yield _looked(f"brakes of {name}", partial(_brakes, settings, ports))
         with database.reading() as tx:
             rows: Any = listing.channels(tx)
+        cards = {row.name: row.cards for row in rows}
+        for name, ports in channels.items():
+            yield _looked(f"channel {name}", partial(_channel, settings, ports, cards.get(name, 0)))
+            yield _looked(f"brakes of {name}", partial(_brakes, settings, ports))
         for row in rows:
             if row.name not in channels and (row.cards or row.undecided):
                 told = (
@@ -196,15 +197,16 @@ def _gateways(settings: Settings) -> Iterator[Line]:
         database.close()
 
 
-def _channel(settings: Settings, ports: Ports) -> str:
+def _channel(settings: Settings, ports: Ports, cards: int) -> str:
     found = check_channel(ports)
     if found.problems:
         raise Misconfigured("; ".join(found.problems))
     url = next(channel.gateway_url for channel in settings.channels if channel.name == ports.channel.name)
     kind = "no real money moves" if ports.channel.is_test else "live: real money moves"
+    cards_told = f"{cards:,} cards are its own" if cards else "no card is its own yet"
     return (
         f"{url} takes our keys; the token lives {found.token_seconds_left:.0f} more seconds; its clock is"
-        f" {found.skew_seconds:+.0f} s from the database's; {kind}"
+        f" {found.skew_seconds:+.0f} s from the database's; {kind}; {cards_told}"
     )
 
 

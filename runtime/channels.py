@@ -167,7 +167,7 @@ class _Told:
         self._told = told
         name = told.get("name")
         self._who = (
-            f"{settings.channels_file}: channel {name!r}" if name else f"{settings.channels_file}: its {number}."
+            f"{settings.channels_file}: channel {name!r}" if name else f"{settings.channels_file}: channel number {number}"
         )
 
     def channel(self) -> ChannelSettings:

@@ -16,14 +16,16 @@ import httpx
 from domain.time_limits import SCALED_FOR_SIMULATOR
 from models.queries import installation, progress
 from models.session import Database
-from runtime.settings import exported
+from runtime.settings import PREFIX, Settings, exported, load_settings
+from runtime.wiring import open_ports
 from tests.support.polling import eventually
 from tests.support.processes import RunningProgram, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from billing.ports import Ports
     from tests.support.simulator import RunningSimulator
 
 REPOSITORY = Path(__file__).parents[2]
@@ -121,21 +123,38 @@ class Fleet:
             assert code == exit_code, program.said()
             return program.said()
 
+    @contextlib.contextmanager
+    def ports(self) -> Iterator[Ports]:
+        """What a use case is given, with this installation's settings, in the test's own process."""
+        names = {key.removeprefix(PREFIX).lower(): value for key, value in self.environment.items()}
+        known = {name: value for name, value in names.items() if name in Settings.model_fields}
+        opened = open_ports(load_settings(**known))
+        try:
+            yield opened
+        finally:
+            opened.gateway.close()
+            opened.database.close()
+
     # Data and time.
 
-    def import_subscriptions(self, cards: Iterable[tuple[str, str, str]], *options: str) -> None:
-        """Import (customer_ref, customer_uid, started_on) on one monthly plan."""
+    def import_subscriptions(self, cards: Iterable[tuple[str, str, str]], *, channel: str = "") -> None:
+        """Import (customer_ref, customer_uid, started_on) on one monthly plan; ``channel`` "": the only one."""
+        self.import_cards((*card, channel) for card in cards)
+
+    def import_cards(self, cards: Iterable[tuple[str, str, str, str]]) -> None:
+        """The same, each with its channel."""
         plans = self.folder / "plans.toml"
         plans.write_text(f'[[plan]]\ncode = "{PLAN}"\nname = "월간"\namount = {AMOUNT}\nevery = "1 month"\n')
         file = self.folder / "subscriptions.csv"
         with file.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
-            writer.writerow(["customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone"])
-            for ref, uid, started_on in cards:
+            header = ["customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone"]
+            writer.writerow([*header, "channel"])
+            for ref, uid, started_on, channel in cards:
                 row = [ref, "김하나", f"{ref}@shop.example", "010-0000-0000", uid, PLAN, started_on, "Asia/Seoul"]
-                writer.writerow(row)
+                writer.writerow([*row, channel])
         self.jeonggi("plan", "import", str(plans))
-        self.jeonggi("subscription", "import", str(file), "--yes", *options)
+        self.jeonggi("subscription", "import", str(file), "--yes")
 
     def run_clock(self, origin: datetime, rate: int, *, stops_at: datetime | None) -> None:
         with self.database.transaction() as tx:

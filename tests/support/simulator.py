@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 IMP_KEY = "test-key"
 IMP_SECRET = "test-secret"
+_ONE_ACCOUNT = ("--imp-key", IMP_KEY, "--imp-secret", IMP_SECRET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,10 @@ def running_simulator(
     control_port: int = 0,
     options: Sequence[str] = (),
 ) -> Iterator[RunningSimulator]:
-    """Start the simulator with its ledger and log in ``folder``; start it there again to find the ledger kept."""
+    """Start the simulator with its ledger and log in ``folder``; start it there again to find the ledger kept.
+
+    Without an ``--account`` among the options there is one merchant, of ``IMP_KEY``.
+    """
     ledger = folder / "ledger"
     log = folder / "simulator.log"
     program = [
@@ -60,7 +64,7 @@ def running_simulator(
         *("--token-life-seconds", f"{token_life_seconds:g}"),
         *("--token-extension-seconds", f"{token_extension_seconds:g}"),
         *("--token-last-seconds", f"{token_last_seconds:g}"),
-        *("--imp-key", IMP_KEY, "--imp-secret", IMP_SECRET),
+        *(() if "--account" in options else _ONE_ACCOUNT),
         *options,
     ]
     with running(program, log=log, cwd=REPOSITORY) as started:
