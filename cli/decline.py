@@ -1,17 +1,15 @@
 """Commands about refusals: what nothing could read, and what an operator teaches about it."""
 
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
 
 from billing import teach_declines
 from cli.opening import opened_database
-from cli.options import Actor, AsJson, DryRun, Reason, by
+from cli.options import DECLINE_CODES, Actor, AsJson, DryRun, Reason, by, decline_code_named
 from cli.output import as_dict, say, say_json, show_table
 from domain.decline import MEANINGS, NextStep, class_of
-from domain.errors import BadInput
 from domain.outcome import DeclineCode
 from gateway.decline_map import Reading
 from gateway.decline_table import TABLE
@@ -22,8 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="What refusals mean.")
 Given = Annotated[
     str, typer.Argument(metavar="TEXT", help="A whole text as `unknown` shows it, or nothing but a code.")
 ]
-_PAGE = "docs/reference/decline-codes.md"
-
 _STEPS = {
     NextStep.LADDER: "attempted again by itself, step by step",
     NextStep.NEW_CARD: "waits for a new card",
@@ -55,7 +51,7 @@ def unknown(
 @app.command()
 def classify(
     text: Given,
-    code: Annotated[str, typer.Argument(metavar="CODE", help=f"What it means, of {_PAGE}.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help=f"What it means, of {DECLINE_CODES}.")],
     reason: Reason,
     although_ambiguous: Annotated[
         bool, typer.Option("--although-ambiguous", help="The text doubts itself, and you know that no money moved.")
@@ -65,7 +61,7 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Teach what a text or a code means from now on; each worker learns it at its next run."""
-    wanted = _decline_code(code)
+    wanted = decline_code_named(code)
     with opened_database() as (_, database):
         taught = teach_declines.classify(
             database, text, wanted, by=by(actor, reason), although_ambiguous=although_ambiguous, dry_run=dry_run
@@ -169,18 +165,3 @@ def _read_by(read: Reading) -> str:
     if row is not None and read.rule is None:
         return f"table {TABLE.version}: {row.code} {row.message}{': ' + row.note if row.note else ''}"
     return f"{read.by}: {read.told}" if read.told else str(read.by)
-
-
-def _decline_code(given: str) -> DeclineCode:
-    """A code that may be taught.
-
-    Raises:
-        BadInput: There is none of that name.
-    """
-    try:
-        return DeclineCode(given)
-    except ValueError:
-        near = get_close_matches(given, [code.value for code in DeclineCode], n=3)
-        raise BadInput(
-            f"there is no decline code {given!r}; {'perhaps ' + ' or '.join(near) if near else f'see {_PAGE}'}"
-        ) from None

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from billing.charge_held import BATCH, charge_held
 from billing.charge_now import charge_now
 from cli.opening import opened_database, opened_ports
-from cli.options import Actor, After, AsJson, DryRun, Limit, Reason, SetAside, by
+from cli.options import Actor, After, AsJson, DryRun, Limit, Reason, SetAside, by, decline_code_named
 from cli.output import as_dict, masked_uid, say, say_json, show_table, shown
 from domain.invoice import InvoiceState
 from models.queries import listing
@@ -131,6 +132,28 @@ def charge_now_(
     else:
         would = "would be" if dry_run else "is"
         say(f"invoice {due.invoice_id} {would} due now: {due.amount:,} won")
+
+
+@app.command("charge-held")
+def charge_held_(
+    reason: Reason,
+    code: Annotated[str | None, typer.Option(metavar="CODE", help="Only what was refused with this code.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=BATCH, help="Invoices at most.")] = BATCH,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the next run charge what was refused for the shop or for the request, now that it is mended."""
+    wanted = None if code is None else decline_code_named(code)
+    with opened_ports() as (_, ports):
+        done = charge_held(ports, decline_code=wanted, by=by(actor, reason), limit=limit, dry_run=dry_run)
+    if as_json:
+        left = {str(each): told for each, told in done.left.items()}
+        say_json({"invoices": done.invoices, "won": done.won, "left": left, "written": not dry_run})
+        return
+    say(f"{done.invoices:,} invoices {'would be' if dry_run else 'are'} due now: {done.won:,} won")
+    for told in done.left.values():
+        say(f"left: {told}")
 
 
 def _happened(parts: dict[str, Any]) -> "list[tuple[Any, str]]":

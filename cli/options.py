@@ -2,12 +2,14 @@
 
 import os
 import pwd
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
 from billing.change_subscription import By
 from domain.errors import BadInput
+from domain.outcome import DeclineCode
 from models.queries.listing import PAGE
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON document.")]
@@ -20,6 +22,8 @@ After = Annotated[str | None, typer.Option(help="The last id of the page before.
 OfChannel = Annotated[
     str | None, typer.Option("--channel", metavar="NAME", help="Which channel; not needed where there is only one.")
 ]
+
+DECLINE_CODES = "docs/reference/decline-codes.md"
 
 _LONGEST = 500
 
@@ -45,3 +49,18 @@ def _user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid-{os.getuid()}"
+
+
+def decline_code_named(given: str) -> DeclineCode:
+    """The decline code of that name.
+
+    Raises:
+        BadInput: There is none of that name.
+    """
+    try:
+        return DeclineCode(given)
+    except ValueError:
+        near = get_close_matches(given, [code.value for code in DeclineCode], n=3)
+        raise BadInput(
+            f"there is no decline code {given!r}; {'perhaps ' + ' or '.join(near) if near else f'see {DECLINE_CODES}'}"
+        ) from None

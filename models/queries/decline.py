@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from domain.decline_rules import DeclineRule, DeclineRules, RuleKind
+from domain.invoice import CHARGEABLE
 from domain.outcome import DeclineCode
+from models.base import listed
 from models.decline import DeclineRuleRow
 from models.queries.bulk import insert_rows
 
@@ -35,6 +37,12 @@ _UNCLASSIFIED: Final = text(
     " min(a.ended_at) AS first_at, max(a.ended_at) AS last_at FROM charge_attempt a"
     f" WHERE a.decline_code = '{DeclineCode.UNCLASSIFIED}' AND a.state = 'declined'"
     " AND (CAST(:since AS timestamptz) IS NULL OR a.ended_at >= :since) GROUP BY 1 ORDER BY 1"
+)
+#: Refused for what is not the customer's, and waiting for a person.
+_HELD: Final = text(
+    "SELECT i.id FROM invoice i JOIN charge_attempt a ON a.invoice_id = i.id AND a.attempt_no = i.attempt_count"
+    f" WHERE i.state IN ({listed(CHARGEABLE)}) AND i.next_attempt_at IS NULL AND i.set_aside_reason IS NULL"
+    " AND a.state = 'declined' AND a.decline_code = ANY(:codes) ORDER BY i.id LIMIT :limit"
 )
 
 
@@ -92,3 +100,8 @@ def write_rule(
 def unclassified(tx: Transaction, *, since: datetime | None) -> Sequence[Row[Any]]:
     """Texts of declined attempts that nothing could read then, with counts and won; billing time."""
     return tx.connection.execute(_UNCLASSIFIED, {"since": since}).all()
+
+
+def held_invoices(tx: Transaction, *, codes: Sequence[DeclineCode], limit: int) -> Sequence[Row[Any]]:
+    """Invoices that wait for a person because their last attempt was declined with one of these codes."""
+    return tx.connection.execute(_HELD, {"codes": [str(code) for code in codes], "limit": limit}).all()

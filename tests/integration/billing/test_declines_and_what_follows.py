@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from billing.change_subscription import By
-from billing.charge_now import charge_now
+from billing.charge_held import charge_held
 from billing.check_invariants import Broken, check_invariants
 from billing.halt_channel import resume
 from domain.breaker import BreakerTerms
 from domain.decline import DeclineClass, codes_of
+from domain.errors import BadInput
+from domain.outcome import DeclineCode
 from gateway.decline_table import TABLE
 from tests.fakes.gateway import Fate
 from tests.support.house import NO_BRAKES
@@ -74,8 +76,13 @@ def test_what_is_ours_costs_the_customer_nothing_until_a_person_has_mended_it(ho
     assert held(house) == HELD
     assert len(house.gateway.asked) == len(texts)
 
-    for row in house.rows("SELECT id FROM invoice"):
-        charge_now(house.ports, row.id, by=BY)
+    one = charge_held(house.ports, decline_code=DeclineCode.AMOUNT_WRONG, by=BY, dry_run=True)
+    assert (one.invoices, one.won, one.left) == (1, 9_900, {})
+    assert held(house) == HELD
+    for rest in (len(texts), 0):
+        assert charge_held(house.ports, decline_code=None, by=BY).invoices == rest
+    with pytest.raises(BadInput, match="request_bug or merchant"):
+        charge_held(house.ports, decline_code=DeclineCode.CARD_EXPIRED, by=BY)
     house.settle(step_seconds=300)
     assert house.states("invoice") == {"paid": len(texts)}
     assert house.paid_at_gateway() == {house.uid(sub, 0)[:-3]: 1 for sub in subs}

@@ -99,3 +99,26 @@ def test_it_is_explained_what_read_a_text_and_what_follows(jeonggi: Jeonggi, hou
     ):
         shown = jeonggi("decline", "explain", text)
         assert (shown.code, told in shown.out) == (0, True), shown.out
+
+
+def test_what_was_held_for_the_shop_is_made_due_at_once_and_what_cannot_be_is_told(
+    jeonggi: Jeonggi, house: House
+) -> None:
+    subs = [house.subscription() for _ in range(3)]
+    for sub in subs:
+        house.gateway.script(house.uid(sub, 0), Fate.DECLINE, text="[550431] 빌링 사용구분 확인 오류")
+    house.tick()
+    house.charge()
+    assert jeonggi("subscription", "pause", subs[0], *REASON).code == 0
+
+    rehearsed = jeonggi("invoice", "charge-held", *REASON, "--dry-run", "--json").document
+    done = jeonggi("invoice", "charge-held", *REASON, "--code", "merchant_not_contracted")
+    assert (rehearsed["invoices"], rehearsed["won"], len(rehearsed["left"])) == (2, 19_800, 1)
+    assert done.code == 0
+    assert "2 invoices are due now: 19,800 won" in done.out
+    assert "left: its subscription is paused" in done.out
+    house.charge()
+    assert house.states("invoice") == {"paid": 2, "open": 1, "past_due": 2}
+
+    refused = jeonggi("invoice", "charge-held", *REASON, "--code", "card_expired")
+    assert (refused.code, "nothing is held because of card_expired" in refused.err) == (2, True)
