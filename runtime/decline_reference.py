@@ -39,8 +39,8 @@ the channel, which halts after a set number in a row. **{resolver}**: the attemp
 if the refusal still stands after settling, the ladder.
 
 An attempt that a person brought about (`charge-now`, a new card) leaves the ladder where it was. If the invoice
-was not on the ladder, because it waited for a card or an operator, a decline of that attempt leaves it waiting,
-whatever the code.
+was not on the ladder, because it waited for a card or an operator, it goes on where it was: the next step's days
+later; after the last step it waits again.
 
 Words for the customer are written for every code. For `system`, `ambiguous`, `merchant` and `request_bug`
 nothing is sent: whoever asks is told that it is ours.
@@ -49,8 +49,8 @@ nothing is sent: whoever asks is told that it is ours.
 _TAUGHT: Final = """
 ## What is not in the tables
 
-`jeonggi decline unknown` counts the texts that nothing could read, `jeonggi decline classify` teaches what one
-of them, or a code, means, without a deploy: every run of every worker reads the lessons anew when it begins. A
+[How to teach what a refusal means](../how-to/teach-declines.md). `jeonggi decline unknown` counts the texts that
+nothing could read, `jeonggi decline classify` teaches what one of them, or a code, means, without a deploy: every run of every worker reads the lessons anew when it begins. A
 lesson wins over the table, but makes nothing definite of a text that doubts itself unless it was taught with
 `--although-ambiguous`. Attempts that were declined before keep the code that they have. `jeonggi decline
 explain` says what reads a text and what follows.
