@@ -50,10 +50,10 @@ _TAUGHT: Final = """
 ## What is not in the tables
 
 [How to teach what a refusal means](../how-to/teach-declines.md). `jeonggi decline unknown` counts the texts that
-nothing could read, `jeonggi decline classify` teaches what one of them, or a code, means, without a deploy: every run of every worker reads the lessons anew when it begins. A
-lesson wins over the table, but makes nothing definite of a text that doubts itself unless it was taught with
-`--although-ambiguous`. Attempts that were declined before keep the code that they have. `jeonggi decline
-explain` says what reads a text and what follows.
+nothing could read, `jeonggi decline classify` teaches what one of them, or a code, means, without a deploy: every
+run of every worker reads the lessons anew when it begins. A lesson wins over the table, but makes nothing definite
+of a text that doubts itself unless it was taught with `--although-ambiguous`. Attempts that were declined before
+keep the code that they have. `jeonggi decline explain` says what reads a text and what follows.
 """
 
 
