@@ -1,6 +1,6 @@
 """What the gateway gives back, in memory: cancels are kept in each payment's history under the checksum rule.
 
-gateway.cancels.fates.append(CancelFate.LOSE_ANSWER)
+gateway.cancels.script("imps_000000000001", CancelFate.LOSE_ANSWER)
 gateway.cancels.elsewhere("imps_000000000001", 500)
 """
 
@@ -58,11 +58,16 @@ class CancelBook:
     stale_looks: int = 0
     #: Cancel histories are not told, only the sum.
     is_silent: bool = False
+    _scripted: dict[str, deque[CancelFate]] = field(default_factory=dict)
     _before: dict[str, Record] = field(default_factory=dict)
     _held: list[tuple[CancelOrder, AccessToken]] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     # What a test says.
+
+    def script(self, imp_uid: str, *fates: CancelFate) -> None:
+        """The fates of this payment's next cancels, in order; afterwards ``fates``, then ``default`` again."""
+        self._scripted.setdefault(imp_uid, deque()).extend(fates)
 
     def elsewhere(self, imp_uid: str, amount: int, *, reason: str = "관리자 취소") -> None:
         """Somebody cancels at the gateway's own console."""
@@ -86,7 +91,8 @@ class CancelBook:
     def cancel(self, order: CancelOrder, token: AccessToken) -> CancelAnswer:
         """One cancel, by its fate."""
         with self._lock:
-            fate = self.fates.popleft() if self.fates else self.default
+            fates = self._scripted.get(order.imp_uid) or self.fates
+            fate = fates.popleft() if fates else self.default
             if fate is CancelFate.NOT_SENT:
                 return CancelAnswer(said=CancelSaid.NOT_SENT, raw_reason="no answer (refused)")
             self.asked.append(order)
@@ -112,7 +118,7 @@ class CancelBook:
             return CancelAnswer(said=CancelSaid.CANCELLED, record=self._find(order.imp_uid))
         if fate is CancelFate.ODD_AMOUNT:
             order = replace(order, amount=order.amount - 1 if order.amount > 1 else 2)
-        self._carry(replace(order, reason=" ") if fate is CancelFate.FORGET_REASON else order)
+        self._do(self._find(order.imp_uid), order.amount, "" if fate is CancelFate.FORGET_REASON else order.reason)
         if fate in {CancelFate.LOSE_ANSWER, CancelFate.FORGET_REASON, CancelFate.ODD_AMOUNT}:
             return lost
         if fate is CancelFate.REFUSE_AND_DO:

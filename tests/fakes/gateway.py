@@ -100,6 +100,7 @@ class FakeGateway(WithSchedules, WithCancels):
     asked: list[Charge] = field(default_factory=list)
     look_ups: list[Source] = field(default_factory=list)
     rules: DeclineRules = NO_RULES
+    first_number: int = 1  # of its payments: no two accounts share one
     #: Which company issued a card, by ``customer_uid``.
     issuers: dict[str, str] = field(default_factory=dict)
     _fates: dict[str, deque[_Scripted]] = field(default_factory=dict)
@@ -242,7 +243,7 @@ class FakeGateway(WithSchedules, WithCancels):
     def _record(self, charge: Charge, *, status: str, amount: int, text: str = "") -> Record:
         now = self.now()
         record = Record(
-            imp_uid=f"imps_{len(self.records) + 1:012d}",
+            imp_uid=f"imps_{self.first_number + len(self.records):012d}",
             merchant_uid=charge.merchant_uid,
             status=status,
             amount=amount,
