@@ -172,7 +172,7 @@ def _read(text: str, rules: DeclineRules = NO_RULES) -> Reading:
 
 def _subject(given: str) -> tuple[RuleKind, str]:
     kind, match = subject_of(clean_text(given))
-    if not match or not match.isprintable():
+    if not match:
         raise BadInput("no text was given; copy it from `jeonggi decline unknown`, or give a code")
     return kind, match
 

@@ -41,7 +41,8 @@ def codes_in(text: str) -> tuple[str, ...]:
 def normalized(text: str) -> str:
     """The text without what differs from one refusal to the next: sums, drawn names, long numbers, spaces.
 
-    Two refusals with the same normalized text say the same. Nothing that names anybody by number is left in it.
+    Two refusals with the same normalized text say the same. Nothing that names anybody by number is left in it, and
+    nothing that a terminal would obey.
     """
     whole = plain(text)
     pieces, last = [], 0
@@ -49,7 +50,8 @@ def normalized(text: str) -> str:
         pieces += [_masked(whole[last:begin]), whole[begin:end].upper()]
         last = end
     pieces.append(_masked(whole[last:]))
-    told = " ".join("".join(pieces).split())
+    printable = (letter if letter.isprintable() else " " for letter in "".join(pieces))
+    told = " ".join("".join(printable).split())
     return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + _ELLIPSIS
 
 

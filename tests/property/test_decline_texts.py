@@ -9,6 +9,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.decline_rules import RuleKind, subject_of
 from domain.decline_text import normalized
 from gateway.decline_map import ReadBy, read_decline
 from gateway.decline_table import TABLE
@@ -105,3 +106,13 @@ def test_no_long_number_and_no_address_stays_in_what_is_listed(pieces: list[str]
     assert not re.search(r"\d{7,}|\d{4}[- ]\d{4}[- ]\d{4}", told), told
     assert "@" not in told
     assert normalized(told) == told
+
+
+@given(st.text(max_size=400))
+def test_whatever_is_listed_can_be_printed_and_taught(text: str) -> None:
+    told = normalized(clean_text(text))
+
+    assert told.isprintable()
+    kind, match = subject_of(told)
+    assert kind is RuleKind.CODE or normalized(match) == match
+    assert len(match) <= 300
