@@ -54,7 +54,7 @@ _LEAST_SECRET_LENGTH = 6
 # One canonical line at the end of a task is ours to write; theirs would be several a task, and a line a request.
 _QUIET = (
     "aiohttp", "alembic", "amqp", "asyncio", "celery.app.trace", "celery.beat", "celery.worker.strategy", "flower",
-    "httpcore", "httpx", "kombu", "sqlalchemy", "tornado", "urllib3", "uvicorn.error",
+    "httpcore", "httpx", "kombu", "sqlalchemy", "tornado", "urllib3",
 )  # fmt: skip
 
 

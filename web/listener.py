@@ -92,6 +92,7 @@ def serve(app: ASGIApp, at: socket.socket) -> None:
         "server_header": False,
         "access_log": False,
         "log_config": None,
+        "log_level": "error",  # a line for each piece of garbage would let strangers fill the log
         "headers": [("Connection", "close")],
         "h11_max_incomplete_event_size": LARGEST_HEAD,
         "timeout_graceful_shutdown": _STOP_SECONDS,

@@ -220,6 +220,29 @@ def test_connections_that_send_nothing_or_half_a_request_are_let_go_and_hooks_st
         line.close()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,  # TLS on a plain port
+        b"\x00\xff garbage \xfe\r\n\r\n",
+        b"POST /hooks/iamport HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"POST /hooks/iamport HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /hooks/iamport HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nimp_u",
+        b"POST /hooks/iamport HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST http://elsewhere.example/hooks/iamport?x=%00 HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_and_leaves_no_word_in_the_log(shared_door: Door, said: bytes) -> None:
+    before, kept = shared_door.program.said(), shared_door.rows()
+    with socket.create_connection(("127.0.0.1", shared_door.port), timeout=30) as line:
+        line.sendall(said)
+        assert line.recv(1_000).startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+
+    assert shared_door.program.is_alive()
+    assert shared_door.program.said() == before
+    assert shared_door.rows() == kept
+
+
 def test_jeonggi_web_is_the_door_itself_and_ends_with_its_signal(tmp_path: Path, database_url: str) -> None:
     with running_door(tmp_path, database_url, command=("cli", "web", "--json"), log_format="console") as door:
         assert _post(door, json=HOOK).status_code == 200
