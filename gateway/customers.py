@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from domain.errors import BadInput, GatewayUnreadable
+from domain.errors import BadInput, GatewayTrouble, GatewayUnreadable
 from gateway.card_details import CardDetails, HiddenBytes
 from gateway.errors import GatewayRefused
 from gateway.fields import cut, require_customer_uid, require_whole
@@ -130,10 +130,25 @@ def after_issue(asked: IssueKey, sent: Sent) -> Customer:
         TokenRefused, GatewayRefused: None was issued.
         GatewayUnreachable, GatewayUnreadable: Perhaps issued; read the key.
     """
-    customer = read_customer(response_of(sent, clean=asked.card.clean))
+    try:
+        return _issued(asked, sent)
+    except GatewayTrouble as raised:
+        # The frames below hold what the gateway said, and that may be the card again.
+        trouble = raised.with_traceback(None)
+    raise trouble
+
+
+def _issued(asked: IssueKey, sent: Sent) -> Customer:
+    clean = asked.card.clean
+    customer = read_customer(response_of(sent, clean=clean))
     if customer.customer_uid != asked.customer_uid:
         raise GatewayUnreadable("the gateway told another billing key than the one that was to be issued")
-    return customer
+    return replace(
+        customer,
+        pg=clean(customer.pg),
+        card_name=clean(customer.card_name),
+        issuer_code=clean(customer.issuer_code),
+    )
 
 
 def after_delete(sent: Sent) -> bool:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from gateway.port import Charge
 
-#: Free text: the only fields in which something personal may stand.
-_SENTENCES: Final = frozenset({"message", "fail_reason"})
+#: Ids of others, whose digits are no card's; in every other text something personal may stand, whatever its field.
+_IDS: Final = frozenset({"imp_uid", "merchant_uid", "pg_tid"})
 #: Fields of a payment record that are evidence and name nobody.
 KEPT_FIELDS: Final = (
     "imp_uid",
@@ -39,7 +39,9 @@ _REASON_LENGTH: Final = 2000
 _SHORTEST_SECRET: Final = 2
 #: The largest number that survives in JSON; beyond it a value is no evidence but an attack on the reader.
 _LARGEST: Final = 2**53
-_CARD_NUMBER: Final = re.compile(r"(?<!\d)\d{4}(?:[ -]?[\d*]{4}){2}[ -]?[\d*]{1,7}(?!\d)")
+_CARD_NUMBER: Final = re.compile(
+    r"(?<!\d)\d{4}(?:(?:[ -]?[\d*]{4}){2}[ -]?[\d*]{1,7}|[ -]?[\d*]{6}[ -]?[\d*]{4,5})(?!\d)"
+)
 _EMAIL: Final = re.compile(r"[^\s@<>()\[\]]+@[^\s@<>()\[\]]+\.[^\s@<>()\[\]]+")
 _TEL: Final = re.compile(r"(?<!\d)01\d[- .]?\d{3,4}[- .]?\d{4}(?!\d)")
 
@@ -83,9 +85,9 @@ def _kept(source: Mapping[str, object], names: Iterable[str], secrets: tuple[str
         value = source.get(name)
         if isinstance(value, str):
             kept[name] = (
-                clean_text(value, secrets=secrets, length=_EVIDENCE_LENGTH)
-                if name in _SENTENCES
-                else plain_text(value, length=_EVIDENCE_LENGTH)
+                plain_text(value, length=_EVIDENCE_LENGTH)
+                if name in _IDS
+                else clean_text(value, secrets=secrets, length=_EVIDENCE_LENGTH)
             )
         elif value is None or isinstance(value, bool):
             if name in source:

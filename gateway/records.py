@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -41,9 +41,9 @@ class Envelope:
     """``{"code", "message", "response"}``: what every answer of the gateway comes in. Code 0 = was worked on."""
 
     code: int
-    message: str
-    response: object
-    whole: Mapping[str, object]
+    message: str = field(repr=False)
+    response: object = field(repr=False)
+    whole: Mapping[str, object] = field(repr=False)
 
 
 def read_envelope(body: bytes) -> Envelope | None:

@@ -13,7 +13,7 @@ import logging
 import ssl
 import zlib
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
@@ -66,10 +66,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole answer. ``body`` is decoded from its transfer and content encodings."""
+    """A whole answer. ``body`` is decoded from its transfer and content encodings; it may repeat what was sent."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 _current: ContextVar[Passage] = ContextVar("gateway_passage")
