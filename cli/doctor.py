@@ -20,7 +20,7 @@ from cli.output import say_json
 from domain.errors import BillingError, Misconfigured
 from domain.instants import zone
 from models.migrate import is_at_head
-from models.queries import listing
+from models.queries import hint, listing
 from models.session import Database
 from runtime.settings import Settings, load_settings
 from runtime.wiring import open_channels, server_urls
@@ -73,6 +73,8 @@ def look() -> list[Line]:
     lines.append(_looked("servers", lambda: _servers(found)))
     if lines[-1].ok:
         lines.append(_looked("database", lambda: _database(found)))
+        if lines[-1].ok:
+            lines.append(_looked("hooks", lambda: _hooks(found)))
         lines.append(_looked("redis", lambda: _redis(found)))
     lines.extend(_gateways(found))
     return lines
@@ -140,6 +142,16 @@ def _database(settings: Settings) -> str:
         )
     name = facts.namespace or wanted or "without a name yet"
     return f"PostgreSQL {facts.version}, at the newest schema, installation {name}"
+
+
+def _hooks(settings: Settings) -> str:
+    """What the gateway told by itself: no problem, whatever it is."""
+    with _opened(settings) as database, database.reading() as tx:
+        seen: Any = hint.last_day(tx)
+    if not seen.came:
+        return "none came in the last day: what they would have hastened is found later"
+    last = f"{seen.last_at.astimezone(settings.timezone):%Y-%m-%d %H:%M:%S}"
+    return f"{seen.came:,} came in the last day, {seen.foreign_ones:,} of them about nothing of ours, the last at {last}"
 
 
 def _redis(settings: Settings) -> str:

@@ -22,7 +22,7 @@ def test_a_sound_installation_is_told_so(jeonggi: Jeonggi) -> None:
 
     assert (ran.code, problems(ran)) == (0, {})
     assert [check["name"] for check in ran.document["checks"]] == [
-        "settings", "time zones", "disk", "servers", "database", "redis", "gateway"
+        "settings", "time zones", "disk", "servers", "database", "hooks", "redis", "gateway"
     ]  # fmt: skip
     assert "ok      database: PostgreSQL" in jeonggi("doctor").out
 

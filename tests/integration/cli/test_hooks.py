@@ -55,6 +55,13 @@ def test_hooks_are_listed_newest_first_a_page_at_a_time(jeonggi: Jeonggi) -> Non
     assert jeonggi("hook", "list", "--outcome", "nonsense").code == 2
 
 
+@pytest.mark.usefixtures("house")
+def test_the_doctor_tells_how_many_came(jeonggi: Jeonggi) -> None:
+    told = {check["name"]: check["told"] for check in jeonggi("doctor", "--json").document["checks"]}
+
+    assert told["hooks"].startswith("3 came in the last day, 1 of them about nothing of ours, the last at 2026-")
+
+
 def test_attempts_that_turned_out_paid_late_are_listed(jeonggi: Jeonggi, house: House) -> None:
     late = jeonggi("attempt", "list", "--late", "--json").document
 
