@@ -151,7 +151,9 @@ def _hooks(settings: Settings) -> str:
     if not seen.came:
         return "none came in the last day: what they would have hastened is found later"
     last = f"{seen.last_at.astimezone(settings.timezone):%Y-%m-%d %H:%M:%S}"
-    return f"{seen.came:,} came in the last day, {seen.foreign_ones:,} of them about nothing of ours, the last at {last}"
+    return (
+        f"{seen.came:,} came in the last day, {seen.foreign_ones:,} of them about nothing of ours, the last at {last}"
+    )
 
 
 def _redis(settings: Settings) -> str:
