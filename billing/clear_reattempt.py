@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.halt_channel import is_running
 from billing.look_up import Seen, ask_each, seen
 from billing.record_outcome import record_outcomes
 from billing.report import Report
@@ -37,9 +38,12 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     """Look up the earlier attempts of due reattempts: paid ones are recorded, the others' invoices are cleared."""
     with ports.database.reading() as tx:
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-        closed = closed_at(brake.windows_of(tx, ports.channel.name), tx.now)
-        due = claim.list_uncleared(tx, channel=ports.channel.name, limit=BATCH, fresh=fresh, closed=closed)
-        attempts = resolve.attempts_of_invoices(tx, [row.id for row in due], channel=ports.channel.name)
+        channel = ports.channel.name
+        closed = closed_at(brake.windows_of(tx, channel), tx.now)
+        due = claim.list_uncleared(
+            tx, channel=channel, is_running=is_running(tx, channel), limit=BATCH, fresh=fresh, closed=closed
+        )
+        attempts = resolve.attempts_of_invoices(tx, [row.id for row in due], channel=channel)
         sent = sent_charges(tx, [row.id for row in attempts], {row.id: row for row in attempts})
         began_at = tx.real
     if not due:

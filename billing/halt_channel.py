@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.breaker import lets_charge
 from domain.halt import HaltCause
 from models.queries import brake, installation
 
@@ -51,6 +52,12 @@ def resume_within(tx: Transaction, channel: str, *, by: By) -> bool:
     if was_halted or was_open:
         _audit(tx, "channel.resumed", channel, by)
     return was_halted or was_open
+
+
+def is_running(tx: Transaction, channel: str) -> bool:
+    """Whether a channel charges anything now: it is not halted, and its breaker lets some through."""
+    row = brake.read_channel(tx, channel)
+    return row.halted_at is None and lets_charge(brake.breaker_of(row), now=tx.real)
 
 
 def _audit(tx: Transaction, action: str, channel: str, by: By) -> None:

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from billing.forecast import begin_day
+from billing.halt_channel import is_running
 from billing.open_period import open_due_periods
-from domain.breaker import lets_charge
 from domain.window import closed_at
 from models.queries import brake, claim, foreign, hint, installation, refund, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
@@ -75,12 +75,12 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
     channel = ports.channel.name
     with ports.database.reading() as tx:
         size = ports.limits.claim_size
-        is_running = _is_running(tx, channel)
-        due, looks = _due(tx, ports) if is_running else (0, False)
+        may_charge = is_running(tx, channel)
+        due, looks = _due(tx, ports, may_charge=may_charge)
         undecided = resolve.undecided_count(tx, channel=channel)
         hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
         compares = foreign.comparison_is_due(tx, channel)
-        refunds = refund.is_due(tx, channel=channel, may_send=is_running)
+        refunds = refund.is_due(tx, channel=channel, may_send=may_charge)
         turn = tx.real.microsecond
     most = min(CHARGE_RUNS, ports.limits.charge_runs or CHARGE_RUNS)
     wanted = {
@@ -98,16 +98,14 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
             rung[bell, channel] += 1
 
 
-def _is_running(tx: Transaction, channel: str) -> bool:
-    """Whether a run would be given anything: bells for a channel that is stopped would ring in vain all night."""
-    row = brake.read_channel(tx, channel)
-    return row.halted_at is None and lets_charge(brake.breaker_of(row), now=tx.real)
+def _due(tx: Transaction, ports: Ports, *, may_charge: bool) -> tuple[int, bool]:
+    """How much may be claimed, up to what is rung for, and whether something must be looked up before it may.
 
-
-def _due(tx: Transaction, ports: Ports) -> tuple[int, bool]:
-    """How much may be claimed, up to what is rung for, and whether something must be looked up before it may."""
+    Bells for what a channel that is stopped may not claim would ring in vain all night.
+    """
     channel = ports.channel.name
     closed = closed_at(brake.windows_of(tx, channel), tx.now)
-    due = claim.due_count(tx, channel=channel, limit=CHARGE_RUNS * ports.limits.claim_size, closed=closed)
+    limit = CHARGE_RUNS * ports.limits.claim_size
+    due = claim.due_count(tx, channel=channel, limit=limit, closed=closed) if may_charge else 0
     fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
-    return due, claim.needs_clearing(tx, channel=channel, fresh=fresh, closed=closed)
+    return due, claim.needs_clearing(tx, channel=channel, is_running=may_charge, fresh=fresh, closed=closed)

@@ -88,9 +88,11 @@ _CANDIDATES: Final = _each(
     " AND <goes> AND (CAST(:only AS uuid) IS NULL OR i.id = :only)"
     " ORDER BY i.next_attempt_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
-#: Whose card it is now does not matter: an earlier attempt is looked up where it was sent.
+#: Whose card it is now does not matter: an earlier attempt is looked up where it was sent. A channel that charges
+#: nothing now looks only for those that charge in its stead; its own would be looked up in vain.
 _UNCLEARED: Final = (
     f"SELECT i.id, i.subscription_id{_FROM} WHERE {_BILLED} AND {_NEEDS_LOOK} AND <goes>"
+    " AND (CAST(:is_running AS boolean) OR k.channel <> :channel)"
     " AND EXISTS (SELECT FROM charge_attempt e JOIN send x ON x.attempt_id = e.id AND x.send_no = e.send_no"
     "  JOIN billing_key o ON o.id = x.billing_key_id"
     f"  WHERE e.invoice_id = i.id AND {_STALE} AND o.channel = :channel)"
@@ -199,18 +201,20 @@ def write_claim(
 
 
 def list_uncleared(
-    tx: Transaction, *, channel: str, limit: int, fresh: datetime, closed: Closed = _OPEN_ALL
+    tx: Transaction, *, channel: str, is_running: bool, limit: int, fresh: datetime, closed: Closed = _OPEN_ALL
 ) -> Sequence[Row[Any]]:
     """Due reattempts with an earlier attempt that was sent through this channel and must be looked up first."""
     held, named = _held(closed)
-    parameters = {"channel": channel, "now": tx.now, "limit": limit, "fresh": fresh, **named}
-    return tx.connection.execute(_UNCLEARED_PAGE[held], parameters).all()
+    parameters = {"channel": channel, "is_running": is_running, "now": tx.now, "fresh": fresh, **named}
+    return tx.connection.execute(_UNCLEARED_PAGE[held], {**parameters, "limit": limit}).all()
 
 
-def needs_clearing(tx: Transaction, *, channel: str, fresh: datetime, closed: Closed = _OPEN_ALL) -> bool:
+def needs_clearing(
+    tx: Transaction, *, channel: str, is_running: bool, fresh: datetime, closed: Closed = _OPEN_ALL
+) -> bool:
     """Whether ``list_uncleared`` would find any."""
     held, named = _held(closed)
-    parameters = {"channel": channel, "now": tx.now, "fresh": fresh, **named}
+    parameters = {"channel": channel, "is_running": is_running, "now": tx.now, "fresh": fresh, **named}
     return bool(tx.connection.execute(_NEEDS_CLEARING[held], parameters).scalar())
 
 

@@ -218,6 +218,15 @@ class House:
             )
         )
 
+    def beside(self, name: str) -> tuple[Ports, FakeGateway]:
+        """Another channel, with a gateway of its own; the bells of this house are not rung for it."""
+        gateway = FakeGateway(
+            is_strict=self.gateway.is_strict, now=lambda: self.real, boottime=self.boottime, first_number=10**6
+        )
+        with self.database.transaction() as tx:
+            installation.know_channels(tx, [name])
+        return replace(self.ports, channel=Channel(name=name, is_test=True), gateway=gateway), gateway
+
     # The bells, by hand.
 
     def tick(self) -> Counter[str]:
