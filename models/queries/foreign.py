@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LOCK: Final = 7_302_551
 
 #: A schedule that somebody must answer for, or an adoption that is not finished.
-_ASKS: Final = (
+ASKS: Final = (
     "(EXISTS (SELECT FROM foreign_schedule f WHERE f.billing_key_id = k.id AND f.gone_at IS NULL"
     " AND f.ignored_at IS NULL)"
     " OR EXISTS (SELECT FROM adoption a WHERE a.billing_key_id = k.id AND a.state <> 'done'))"
@@ -240,8 +240,8 @@ def block(tx: Transaction, key_ids: Iterable[UUID]) -> Sequence[Row[Any]]:
     lock_keys(tx, ids)
     return tx.connection.execute(
         text(
-            f"UPDATE billing_key k SET foreign_schedule_since = CASE WHEN {_ASKS} THEN CAST(:real AS timestamptz) END"
-            f" WHERE k.id = ANY(:ids) AND (k.foreign_schedule_since IS NOT NULL) <> {_ASKS}"
+            f"UPDATE billing_key k SET foreign_schedule_since = CASE WHEN {ASKS} THEN CAST(:real AS timestamptz) END"
+            f" WHERE k.id = ANY(:ids) AND (k.foreign_schedule_since IS NOT NULL) <> {ASKS}"
             " RETURNING k.id, k.foreign_schedule_since"
         ),
         {"ids": ids, "real": tx.real},

@@ -18,6 +18,7 @@ from domain.invoice import CHARGEABLE
 from domain.refund import OPEN_REFUND, UNDECIDED_REFUND
 from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ _NOT_THE_CUSTOMERS: Final = (
 
 #: What must never be found.
 BROKEN: Final[Mapping[str, str]] = {
+    **FOREIGN_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"
@@ -181,6 +183,7 @@ BROKEN: Final[Mapping[str, str]] = {
 
 #: What a person must look at; nothing is broken.
 ATTENTION: Final[Mapping[str, str]] = {
+    **FOREIGN_ATTENTION,
     "invoice_set_aside": "SELECT i.id, i.set_aside_reason FROM invoice i WHERE i.set_aside_reason IS NOT NULL",
     "subscription_set_aside": (
         "SELECT s.id, s.set_aside_reason FROM subscription s WHERE s.set_aside_reason IS NOT NULL"

@@ -94,6 +94,13 @@ _REFUND = (
     " {next_at}, {amount}, 'digest', now(), now(), now(), now() FROM payment ORDER BY id LIMIT 1"
 )
 _SOME = "(SELECT id FROM subscription ORDER BY id LIMIT 1)"
+_PAYER = f"(SELECT subscription_id FROM invoice WHERE id = {_PAID})"
+_KEY = f"(SELECT billing_key_id FROM subscription WHERE id = {_PAYER})"
+_ADOPTION = (
+    "INSERT INTO adoption (subscription_id, channel, billing_key_id, state, actor, began_at)"
+    f" SELECT id, 'default', billing_key_id, '{{state}}', 'tester', '2026-01-01' FROM subscription WHERE id = {_PAYER}"
+)
+_ADOPTED = f"INSERT INTO adopted_schedule VALUES ({_PAYER}, 0, 'default', 'old', now(), 9900, '{{became}}')"
 
 
 CASES: list[tuple[str, tuple[str, ...]]] = [
@@ -205,6 +212,12 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
         (f"UPDATE invoice SET period_end = period_end + interval '1 day' WHERE id = {_PAID}",),
     ),
     (
+        "card_is_blocked_by_what_asks",
+        (f"UPDATE billing_key SET foreign_schedule_since = now() WHERE id = {_KEY}",),
+    ),
+    ("adopted_period_is_paid_once", (_ADOPTION.format(state="done"), _ADOPTED.format(became="paid"))),
+    ("ended_adoption_is_proven", (_ADOPTION.format(state="done"), _ADOPTED.format(became="open"))),
+    (
         "merchant_uid_is_made_again",
         (f"UPDATE charge_attempt SET merchant_uid = 'another' WHERE invoice_id = {_PAST_DUE}",),
     ),
@@ -237,6 +250,15 @@ def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(ho
         f"UPDATE charge_attempt SET decline_code = '{codes_of(*NO_STRIKE)[0]}' WHERE invoice_id = {_PAST_DUE}",
         "UPDATE invoice SET next_attempt_at = NULL WHERE state = 'past_due'",
         _REFUND.format(state="proposed", amount="1", next_at="NULL"),
+        "INSERT INTO foreign_payment (id, channel, imp_uid, merchant_uid, amount, cancelled_amount, status, is_money,"
+        " is_sandbox, first_seen_at, last_seen_at)"
+        " VALUES (gen_random_uuid(), 'default', 'imp_old', 'old', 1, 0, 'paid', true, false, now(), now())",
+        "INSERT INTO foreign_schedule (id, channel, merchant_uid, billing_key_id, schedule_at, amount, state,"
+        " payment_status, first_seen_at, last_seen_at) SELECT gen_random_uuid(), 'default', 'old', k.id, now(), 1,"
+        f" 'scheduled', '', now(), now() FROM billing_key k WHERE k.id <> {_KEY} LIMIT 1",
+        _ADOPTION.format(state="created"),
+        "UPDATE billing_key k SET foreign_schedule_since = now() WHERE id IN (SELECT billing_key_id FROM adoption"
+        " UNION SELECT billing_key_id FROM foreign_schedule)",
     )
 
     assert broken(house) == set()
