@@ -128,7 +128,9 @@ def test_a_failed_hook_lets_the_resolver_look_now_and_under_its_own_fence(house:
     assert house.resolve() == {"declined": 1}
 
 
-def test_a_decline_that_turned_paid_is_recorded_alarmed_and_pays_what_is_owed(house: House) -> None:
+def test_a_decline_that_turned_paid_is_recorded_and_alarmed_pays_what_is_owed_and_gets_a_proposed_refund(
+    house: House,
+) -> None:
     uid = _charged(house, Fate.DECLINE)
     house.advance(hours=5)
     late = house.gateway.record_payment(house.gateway.asked[0])
@@ -140,6 +142,8 @@ def test_a_decline_that_turned_paid_is_recorded_alarmed_and_pays_what_is_owed(ho
     assert house.states("charge_attempt") == {"approved": 1}
     alarms = house.rows("SELECT kind FROM outbox_event WHERE is_incident")
     assert [row.kind for row in alarms] == ["attempt.approved_late"]
+    proposed = house.rows("SELECT r.state, r.amount, p.imp_uid FROM refund r JOIN payment p ON p.id = r.payment_id")
+    assert proposed == [("proposed", 9_900, late.imp_uid)]
     house.settle()
     assert house.paid_at_gateway() == {uid[:-3]: 1}
 
