@@ -69,6 +69,10 @@ class CancelBook:
         """The fates of this payment's next cancels, in order; afterwards ``fates``, then ``default`` again."""
         self._scripted.setdefault(imp_uid, deque()).extend(fates)
 
+    def forget_fates(self, imp_uid: str) -> None:
+        """Nothing is scripted for this payment any more."""
+        self._scripted.pop(imp_uid, None)
+
     def elsewhere(self, imp_uid: str, amount: int, *, reason: str = "관리자 취소") -> None:
         """Somebody cancels at the gateway's own console."""
         with self._lock:

@@ -19,6 +19,7 @@ from billing.resolve_unknown import resolve_unknown
 from models.session import Database
 from scheduler.pace import Bell
 from scheduler.tick import tick
+from tests.support.refunds import NEXT_REFUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -213,7 +214,7 @@ def next_instant(house: House) -> datetime | None:
     due: datetime | None = house.value(
         "SELECT least("
         " (SELECT min(next_look_up_at) FROM charge_attempt WHERE state IN ('in_flight', 'unknown')),"
-        " (SELECT min(next_at) FROM refund WHERE state IN ('requested', 'in_flight', 'unknown', 'not_executed')),"
+        f" ({NEXT_REFUND}),"
         " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
         "   WHERE i.set_aside_reason IS NULL AND s.state IN ('active', 'past_due')),"
         " (SELECT min(next_billing_at) FROM subscription"
