@@ -24,7 +24,7 @@ from domain.foreign import WAITING, AdoptionState, Became, Waiting, adopted_peri
 from domain.identity import subscription_id
 from domain.instants import ONE_DAY, civil_date
 from domain.subscription_file import Refused
-from models.queries import adoption, foreign, importing
+from models.queries import adoption, foreign, importing, installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -215,6 +215,15 @@ def _begin(ports: Ports, tx: Transaction, offer: Offer, by: By) -> None:
         ],
     )
     note_schedules(ports, tx, offer.schedules, told=False)
+    installation.write_audit(
+        tx,
+        actor=by.actor,
+        action="schedule.adopted",
+        subject="subscription",
+        subject_id=offer.subscription_id,
+        reason=by.reason,
+        merchant_uids=[each.merchant_uid for each in offer.waiting],
+    )
 
 
 def _id_of(ports: Ports, row: SubscriptionRow) -> UUID:

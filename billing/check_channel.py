@@ -86,7 +86,7 @@ def _foreign_hands(tx: Transaction, channel: str) -> list[str]:
     looked_at = seen.finished_at or seen.cards_since
     if looked_at is not None and looked_at < tx.real - _COMPARED_WITHIN:
         problems.append(
-            f"it was not compared with the gateway's lists since {looked_at:%Y-%m-%d %H:%M} UTC: `compare.failed` in the"
-            " logs says why"
+            f"it was not compared with the gateway's lists since {looked_at:%Y-%m-%d %H:%M} UTC: `compare.failed` in"
+            " the logs says why"
         )
     return problems

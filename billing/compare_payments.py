@@ -215,19 +215,19 @@ def _incident(
 ) -> dict[str, Any]:
     is_unreal = record.sandbox and not ports.channel.is_test
     owner = attempt or card
-    return installation.event(
-        tx,
-        "payment.sandbox" if is_unreal else "payment.foreign",
-        subscription_id=None if owner is None else owner.subscription_id,
-        invoice_id=None if attempt is None else attempt.invoice_id,
-        attempt_id=None if attempt is None else attempt.id,
-        is_incident=True,
-        channel=ports.channel.name,
-        imp_uid=record.imp_uid,
-        merchant_uid=record.merchant_uid,
-        amount=record.amount,
-        status=record.status,
-    )
+    about: dict[str, Any] = {
+        "subscription_id": None if owner is None else owner.subscription_id,
+        "invoice_id": None if attempt is None else attempt.invoice_id,
+        "attempt_id": None if attempt is None else attempt.id,
+        "channel": ports.channel.name,
+        "imp_uid": record.imp_uid,
+        "merchant_uid": record.merchant_uid,
+        "amount": record.amount,
+        "status": record.status,
+    }
+    if is_unreal:
+        return installation.event(tx, "payment.sandbox", is_incident=True, **about)
+    return installation.event(tx, "payment.foreign", is_incident=True, **about)
 
 
 def _ask_about_missing(ports: Ports, begin: datetime, until: datetime, there: set[str]) -> Counter[str]:
