@@ -19,6 +19,7 @@ from cli.patience import once_there_is_a_token
 from domain.envelope import Volume
 from domain.errors import BadInput
 from models.queries import installation, listing
+from runtime.settings import Settings
 from runtime.wiring import brakes_of, channel_of
 
 app = typer.Typer(no_args_is_help=True, help="The ways to the gateway.")
@@ -31,7 +32,8 @@ All = Annotated[bool, typer.Option("--all", help="Every channel.")]
 def list_(as_json: AsJson = False) -> None:
     """Show every channel: whether it is halted, how many cards are its own, what is undecided there."""
     with opened_database() as (settings, database), database.reading() as tx:
-        rows = listing.channels(tx)
+        configured = {channel.name for channel in settings.channels}
+        rows = [row for row in listing.channels(tx) if row.name in configured or row.cards or row.undecided]
     if as_json:
         say_json({"channels": [as_dict(row) for row in rows]})
         return
@@ -47,7 +49,7 @@ def show(name: Name = None, as_json: AsJson = False) -> None:
     """Show what holds its charges back and what ends it, and what is undecided."""
     with opened_database() as (settings, database), database.reading() as tx:
         rows: dict[str, Any] = {row.name: row for row in listing.channels(tx)}
-        (chosen,) = _chosen(list(rows), name, all_=False)
+        (chosen,) = _chosen(list(rows), name, settings, all_=False)
         row = rows[chosen]
         told = next((each for each in settings.channels if each.name == chosen), None)
         rate = settings.gateway_rate if told is None else told.rate
@@ -108,7 +110,7 @@ def allow(
         raise BadInput("give both --charges and --won, or neither for what is due now")
     with opened_database() as (settings, database):
         with database.reading() as tx:
-            (chosen,) = _chosen([*installation.known_channels(tx)], name, all_=False)
+            (chosen,) = _chosen([*installation.known_channels(tx)], name, settings, all_=False)
         more = None if charges is None or won is None else Volume(charges=charges, won=won)
         found = allow_more(database, chosen, brakes=brakes_of(settings), more=more, by=who, dry_run=dry_run)
     if as_json:
@@ -154,8 +156,8 @@ def _capabilities(channel: Channel) -> dict[str, bool | None]:
     }
 
 
-def _chosen(known: list[str], name: str | None, *, all_: bool) -> list[str]:
-    """Which channels are meant.
+def _chosen(known: list[str], name: str | None, settings: Settings, *, all_: bool) -> list[str]:
+    """Which channels are meant: any that was ever configured, and the only one that is configured now.
 
     Raises:
         BadInput: There is none of that name, or none is named where there are several.
@@ -164,19 +166,21 @@ def _chosen(known: list[str], name: str | None, *, all_: bool) -> list[str]:
         raise BadInput("give a channel's name or --all, not both")
     if all_:
         return known
-    if name is None and len(known) > 1:
-        raise BadInput(f"there are several channels: name one of {', '.join(known)}, or give --all to halt or resume")
     if name is not None and name not in known:
         raise BadInput(f"there is no channel {name!r}; there are {', '.join(known)}")
-    return [name or known[0]]
+    configured = [channel.name for channel in settings.channels]
+    if name is None and len(configured) > 1:
+        told = ", ".join(configured)
+        raise BadInput(f"there are several channels: name one of {told}, or give --all to halt or resume")
+    return [name or configured[0]]
 
 
 def _switch(
     switch: Callable[..., bool], name: str | None, who: By, told: tuple[str, str], *, all_: bool, as_json: bool
 ) -> None:
-    with opened_database() as (_, database):
+    with opened_database() as (settings, database):
         with database.reading() as tx:
-            chosen = _chosen([*installation.known_channels(tx)], name, all_=all_)
+            chosen = _chosen([*installation.known_channels(tx)], name, settings, all_=all_)
         changed = {name: switch(database, name, by=who) for name in chosen}
     if as_json:
         say_json({"changed": changed})

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from billing.check_channel import check_channel
 from billing.look_at_brakes import look_at_brakes
-from billing.ports import Ports
 from cli.options import AsJson
 from cli.output import say_json
 from domain.errors import BillingError, Misconfigured
@@ -22,8 +21,9 @@ from domain.instants import zone
 from models.migrate import is_at_head
 from models.queries import hint, listing
 from models.session import Database
+from runtime.channels import ChannelSettings
 from runtime.settings import Settings, load_settings
-from runtime.wiring import open_channels, server_urls
+from runtime.wiring import brakes_of, open_database, open_ports, server_urls
 
 #: Free space below which the databases may stop.
 _LEAST_MEGABYTES = 500
@@ -186,49 +186,53 @@ def _gateways(settings: Settings) -> Iterator[Line]:
         yield Line(name="gateway", ok=True, told=told)
         return
     try:
-        channels = open_channels(settings)
+        database = open_database(settings)
     except BillingError as error:
         yield Line(name="gateway", ok=False, told=str(error))
         return
-    database = next(iter(channels.values())).database
     try:
         with database.reading() as tx:
             rows: Any = listing.channels(tx)
         cards = {row.name: row.cards for row in rows}
-        for name, ports in channels.items():
-            yield _looked(f"channel {name}", partial(_channel, settings, ports, cards.get(name, 0)))
-            yield _looked(f"brakes of {name}", partial(_brakes, settings, ports))
-        for row in rows:
-            if row.name not in channels and (row.cards or row.undecided):
-                told = (
-                    f"{row.cards:,} cards are its own and it is not configured: they are not charged; add it to the"
-                    " file that JEONGGI_CHANNELS_FILE names, or give their subscriptions other cards"
-                )
-                yield Line(name=f"channel {row.name}", ok=False, told=told)
+        for channel in settings.channels:
+            # One whose credentials cannot be used does not hide the others.
+            yield _looked(f"channel {channel.name}", partial(_channel, settings, channel.name, cards[channel.name]))
+            yield _looked(f"brakes of {channel.name}", partial(_brakes, settings, channel, database))
     finally:
-        for ports in channels.values():
-            ports.gateway.close()
         database.close()
+    names = [channel.name for channel in settings.channels]
+    for row in rows:
+        if row.name not in names and (row.cards or row.undecided):
+            told = (
+                f"cards of its own: {row.cards:,}; it is not configured, so they are not charged: add it to the file"
+                " that JEONGGI_CHANNELS_FILE names, or give their subscriptions other cards"
+            )
+            yield Line(name=f"channel {row.name}", ok=False, told=told)
 
 
-def _channel(settings: Settings, ports: Ports, cards: int) -> str:
-    found = check_channel(ports)
+def _channel(settings: Settings, name: str, cards: int) -> str:
+    ports = open_ports(settings, name)
+    try:
+        found = check_channel(ports)
+    finally:
+        ports.gateway.close()
+        ports.database.close()
     if found.problems:
         raise Misconfigured("; ".join(found.problems))
-    url = next(channel.gateway_url for channel in settings.channels if channel.name == ports.channel.name)
+    url = next(channel.gateway_url for channel in settings.channels if channel.name == name)
     kind = "no real money moves" if ports.channel.is_test else "live: real money moves"
-    cards_told = f"{cards:,} cards are its own" if cards else "no card is its own yet"
+    cards_told = f"cards of its own: {cards:,}" if cards else "no card is its own yet"
     return (
         f"{url} takes our keys; the token lives {found.token_seconds_left:.0f} more seconds; its clock is"
         f" {found.skew_seconds:+.0f} s from the database's; {kind}; {cards_told}"
     )
 
 
-def _brakes(settings: Settings, ports: Ports) -> str:
+def _brakes(settings: Settings, channel: ChannelSettings, database: Database) -> str:
     """What holds charges back; an open breaker is a problem, a window is none."""
-    limits = ports.limits
-    with ports.database.reading() as tx:
-        seen = look_at_brakes(tx, ports.channel.name, brakes=limits.brakes, rate=limits.rate, zone=settings.timezone)
+    brakes = brakes_of(settings)
+    with database.reading() as tx:
+        seen = look_at_brakes(tx, channel.name, brakes=brakes, rate=channel.rate, zone=settings.timezone)
     told = "; ".join(f"{brake.name}: {brake.told}" for brake in seen if brake.holds)
     if any(brake.holds and brake.name == "breaker" for brake in seen):
         raise Misconfigured(told)

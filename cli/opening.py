@@ -66,9 +66,9 @@ def opened_channels(*names: str) -> Iterator[tuple[Settings, Mapping[str, Ports]
     settings = load_settings()
     for name in names:
         chosen_channel(settings, name)
-    channels = open_channels(settings)
+    channels = open_channels(settings, *names)
     try:
-        yield settings, {name: ports for name, ports in channels.items() if not names or name in names}
+        yield settings, channels
     finally:
         for ports in channels.values():
             ports.gateway.close()

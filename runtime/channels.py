@@ -166,9 +166,7 @@ class _Told:
         self._settings = settings
         self._told = told
         name = told.get("name")
-        self._who = (
-            f"{settings.channels_file}: channel {name!r}" if name else f"{settings.channels_file}: channel number {number}"
-        )
+        self._who = f"{settings.channels_file}: channel {repr(name) if name else f'number {number}'}"
 
     def channel(self) -> ChannelSettings:
         told, settings = self._told, self._settings

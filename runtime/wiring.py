@@ -84,16 +84,18 @@ def open_ports(settings: Settings, channel: str | None = None) -> Ports:
         Misconfigured: No gateway is set, or the database is not usable.
     """
     name = chosen_channel(settings, channel)
-    return open_channels(settings)[name]
+    return open_channels(settings, name)[name]
 
 
-def open_channels(settings: Settings) -> Mapping[str, Ports]:
-    """The same for every channel, by name, on one database. A gateway is not spoken to before it is asked something.
+def open_channels(settings: Settings, *names: str) -> Mapping[str, Ports]:
+    """The same for the channels of these names, or for all, by name, on one database.
+
+    A gateway is not spoken to before it is asked something.
 
     Raises:
         Misconfigured: No gateway is set, or the database is not usable.
     """
-    configs = gateway_configs(settings)
+    configs = gateway_configs(settings, *names)
     database = open_database(settings)
     try:
         namespace = namespace_of(database)
@@ -110,6 +112,7 @@ def open_channels(settings: Settings) -> Mapping[str, Ports]:
             boottime=boottime,
         )
         for channel in settings.channels
+        if channel.name in configs
     }
 
 
@@ -205,14 +208,15 @@ def brakes_of(settings: Settings) -> Brakes:
     )
 
 
-def gateway_configs(settings: Settings) -> Mapping[str, GatewayConfig]:
-    """How each channel's gateway is spoken to, and as whom.
+def gateway_configs(settings: Settings, *names: str) -> Mapping[str, GatewayConfig]:
+    """How the gateways of these channels, or of all, are spoken to, and as whom.
 
     Raises:
         Misconfigured: No gateway is set, or a channel's credentials cannot be used.
     """
     refuse_nobodys_variables(settings)
-    return {channel.name: _gateway_config(settings, channel) for channel in settings.channels}
+    chosen = [channel for channel in settings.channels if not names or channel.name in names]
+    return {channel.name: _gateway_config(settings, channel) for channel in chosen}
 
 
 def _gateway_config(settings: Settings, channel: ChannelSettings) -> GatewayConfig:

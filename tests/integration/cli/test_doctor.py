@@ -86,7 +86,7 @@ def test_a_gateway_that_cannot_be_reached_is_told(jeonggi: Jeonggi, monkeypatch:
 
     ran = jeonggi("doctor", "--json")
 
-    assert list(problems(ran)) == ["gateway"]
+    assert list(problems(ran)) == ["channel default"]
     assert "hunter2" not in ran.out + ran.err
 
 
