@@ -65,6 +65,7 @@ class Limits:
     turn_seconds: float = 240  # a run is surely over, or dead, so long after it began
     hint_look_ups_a_minute: int = 300  # hooks of the gateway that are followed by asking it, all channels together
     hint_retention: timedelta = timedelta(days=30)  # for so long hooks are kept
+    hint_rows: int = 2_000_000  # and the newest so many at most, which is about a gigabyte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def ring(ports: Ports, enqueue: Callable[[Bell, str], None], rung: Counter[tuple
         may_charge = is_running(tx, channel)
         due, looks = _due(tx, ports, may_charge=may_charge)
         undecided = resolve.undecided_count(tx, channel=channel)
-        hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention)
+        hints = hint.has_work(tx, keep_since=tx.real - ports.limits.hint_retention, keep_rows=ports.limits.hint_rows)
         compares = foreign.comparison_is_due(tx, channel)
         refunds = refund.is_due(tx, channel=channel, may_send=may_charge)
         turn = tx.real.microsecond

@@ -176,27 +176,40 @@ def told_before(tx: Transaction, *, invoice_id: UUID, kind: str, imp_uid: str) -
     )
 
 
-def has_work(tx: Transaction, *, keep_since: datetime) -> bool:
-    """Whether there is a hook to be followed, or one that is old enough to be deleted."""
+def has_work(tx: Transaction, *, keep_since: datetime, keep_rows: int) -> bool:
+    """Whether there is a hook to be followed, or one that need not be kept."""
     return bool(
         tx.connection.execute(
             text(
                 "SELECT EXISTS (SELECT FROM gateway_event WHERE closed_at IS NULL AND follow_at <= :real)"
                 " OR EXISTS (SELECT FROM gateway_event WHERE received_at < :since)"
+                " OR (SELECT max(id) - min(id) >= :rows FROM gateway_event)"
             ),
-            {"real": tx.real, "since": keep_since},
+            {"real": tx.real, "since": keep_since, "rows": keep_rows},
         ).scalar_one()
     )
 
 
 def delete_old(tx: Transaction, *, before: datetime) -> int:
     """Delete a batch of hooks that came before an instant (real time), followed or not; gives how many."""
+    return _delete(tx, "received_at < :before ORDER BY received_at", {"before": before})
+
+
+def delete_beyond(tx: Transaction, *, keep_rows: int) -> int:
+    """Delete a batch of what is beyond the newest ``keep_rows`` rows, followed or not; gives how many.
+
+    Told by ids, which have gaps: fewer rows may be kept, never more.
+    """
+    return _delete(tx, "id <= (SELECT max(id) FROM gateway_event) - :rows ORDER BY id", {"rows": keep_rows})
+
+
+def _delete(tx: Transaction, which: str, values: Mapping[str, object]) -> int:
     return tx.connection.execute(
         text(
-            "DELETE FROM gateway_event t USING (SELECT id FROM gateway_event WHERE received_at < :before"
-            " ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED) old WHERE t.id = old.id"
+            "DELETE FROM gateway_event t USING"
+            f" (SELECT id FROM gateway_event WHERE {which} LIMIT :limit FOR UPDATE SKIP LOCKED) old WHERE t.id = old.id"
         ),
-        {"before": before, "limit": BATCH},
+        {**values, "limit": BATCH},
     ).rowcount
 
 

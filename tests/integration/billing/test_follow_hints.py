@@ -337,3 +337,18 @@ def test_old_hooks_are_deleted_whatever_became_of_them(house: House) -> None:
     assert house.bells["worker.follow_hints"]
     assert forget_hints(house.ports) == 1
     assert house.value("SELECT count(*) FROM gateway_event") == 1
+
+
+def test_no_more_than_the_newest_hooks_are_kept_however_many_come(house: House) -> None:
+    house.limit(hint_rows=100)
+    for n in range(250):
+        _hook(house, "order-of-another-program", imp_uid=f"imps_8{n:011d}")
+    _follow(house)
+
+    house.tick()
+    assert house.bells["worker.follow_hints"]
+    assert forget_hints(house.ports) == 150
+    assert house.value("SELECT min(imp_uid) FROM gateway_event") == f"imps_8{150:011d}"
+    house.bells.clear()
+    house.tick()
+    assert not house.bells["worker.follow_hints"]
