@@ -28,7 +28,9 @@ def empty_again(url: str) -> None:
         connection.execute("SET session_replication_role = replica")  # append-only tables too
         connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(names[0])))
         connection.execute(
-            "UPDATE channel_state SET halted_at = NULL, halt_reason = NULL, rate_used_until = to_timestamp(0)"
+            "UPDATE channel_state SET halted_at = NULL, halt_reason = NULL, rate_used_until = to_timestamp(0),"
+            " breaker_state = 'closed', breaker_trouble_count = 0, breaker_merchant_count = 0, breaker_openings = 0,"
+            " breaker_until = NULL, breaker_probe_id = NULL, slow_steps = 0, slowed_at = NULL"
         )
         connection.execute("DROP TABLE IF EXISTS test_time")
 
