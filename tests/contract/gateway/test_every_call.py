@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -223,6 +225,28 @@ def test_a_list_of_several_pages_is_read_whole(gateway: IamportGateway, token: A
     history = gateway.other.card_history(customer_uid="customer-one", token=token)
     assert {each.merchant_uid for each in history} == {make_charge(number).merchant_uid for number in range(45)}
     assert len(relay.exchanges) == 3
+
+
+@pytest.mark.parametrize("shape", ["paged", "plain"])
+def test_schedules_are_read_whole_in_either_shape(
+    gateway: IamportGateway, token: AccessToken, simulator: RunningSimulator, shape: str
+) -> None:
+    """The schema tells a plain list without an end, the official Java client reads pages."""
+    body = json.dumps({"shape": shape}).encode()
+    asked = urllib.request.Request(f"{simulator.control_url}/schedules/shape", data=body, method="POST")  # noqa: S310
+    with urllib.request.urlopen(asked) as done:  # noqa: S310 - our own simulator
+        assert done.status == 200
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    plans = [
+        NewSchedule(merchant_uid=f"s-{minutes}", amount=1_000, name="n", schedule_at=at + timedelta(minutes=minutes))
+        for minutes in range(45)
+    ]
+    gateway.other.place_schedules(NewSchedules(customer_uid="c-1", schedules=plans), token=token)
+    span = {"begin": at - timedelta(days=100), "end": at + timedelta(days=100)}
+    of_card = gateway.card_schedules(customer_uid="c-1", **span, token=token)
+    every = gateway.schedules(**span, token=token, seen=lambda _: None)
+    assert {each.merchant_uid for each in of_card} == {each.merchant_uid for each in every}
+    assert len(of_card) == len(every) == 45
 
 
 def test_no_request_is_built_that_would_wipe_a_card_s_schedules(gateway: IamportGateway, token: AccessToken) -> None:
