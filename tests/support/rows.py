@@ -10,6 +10,8 @@ from uuid import UUID
 
 from psycopg import sql
 
+from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -23,7 +25,8 @@ def row(table: str) -> dict[str, Any]:
     """Another valid row, hanging on the world that ``furnish`` made; its own ids and names differ every time."""
     number = next(_numbers)
     own = UUID(int=number)
-    return (_of_the_installation(number) | _of_what_is_sold(number, own) | _of_what_is_owed(number, own))[table]
+    kinds = _of_the_installation(number) | _of_what_is_sold(number, own) | _of_what_is_owed(number, own)
+    return (kinds | foreign_rows(number, own))[table]
 
 
 def _of_the_installation(number: int) -> dict[str, dict[str, Any]]:
@@ -179,4 +182,7 @@ def furnish(connection: psycopg.Connection) -> None:
         "installation": {},
     }
     for table, names in named.items():
+        insert(connection, table, row(table) | names)
+    insert(connection, "subscription", row("subscription") | {"id": ADOPTED})
+    for table, names in FURNISHED_FOREIGN.items():
         insert(connection, table, row(table) | names)

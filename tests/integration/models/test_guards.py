@@ -15,6 +15,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 from models import foreign, hint, installation, invoice, refund, subscription  # noqa: F401 - they register their tables
 from models.base import Base
 from tests.support.databases import fresh_database
+from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.rows import (
     AT,
     ATTEMPT,
@@ -152,6 +153,7 @@ FORBIDDEN = [
     Forbidden("fk_payment_invoice_id", "payment", {"invoice_id": NOBODY}),
     Forbidden("fk_payment_attempt_id", "payment", {"attempt_id": NOBODY}),
     Forbidden("fk_evidence_attempt_id_send_no", "evidence", {"send_no": 2}),
+    *(Forbidden(guard, table, values) for guard, table, values in FORBIDDEN_FOREIGN),
 ]
 APPEND_ONLY = ("audit_entry", "evidence", "skipped_period")
 
