@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BY: Final = By(actor="mina", reason="the customer called")
 #: Runs after which something that is still due is taken to be forgotten.
-ROUNDS: Final = 200
+ROUNDS: Final = 500
 TICK: Final = timedelta(seconds=5)
 
 #: When a refund is sent, or asked about, next: one that waits for another of its payment has no time of its own.
