@@ -17,6 +17,7 @@ ENDING: Final = {"billing/ending.py", "billing/record_outcome.py"}
 SQL_THAT_MOVES_ATTEMPTS: Final = {
     "models/queries/resolve.py",  # the resolver's take: in_flight past its lease becomes unknown, under a new fence
     "models/queries/record.py::abandon_unneeded",  # part of recording: an older attempt has paid the invoice
+    "models/queries/claim.py::note_cleared",  # an ended one was looked up once more: no state, no fence
     "models/queries/hint.py::hasten",  # an unknown one is looked at sooner: no state, no fence
     "models/queries/change.py::void_invoices",  # cancel: proven not executed, and no longer wanted
 }
@@ -31,6 +32,7 @@ CALLERS: Final = {
     "write_recorded": "billing/record_outcome.py",
     "abandon_unneeded": "billing/record_outcome.py",
     "void_invoices": "billing/change_subscription.py",
+    "note_cleared": "billing/clear_reattempt.py",
     "hasten": "billing/follow_hints.py",
     "take_undecided": "billing/resolve_unknown.py",
     "Ending": "billing/record_outcome.py",
