@@ -22,7 +22,7 @@ from domain.subscription import (
     SubscriptionEvent,
     SubscriptionState,
 )
-from models.queries import change, installation, record
+from models.queries import change, foreign, installation, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +136,8 @@ def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, cust
         subscription = _lock(tx, subscription_id)
         key_id = _card(tx, subscription, customer_uid, ports.channel.name) if customer_uid is not None else None
         _refuse_impossible(subscription, wanted)
+        if wanted is Change.CHANGE_CARD:
+            _refuse_what_blocks(tx, subscription)
         if record.undecided(tx, [subscription_id]):
             change.write_request(tx, subscription_id=subscription_id, change=wanted, key_id=key_id, actor=by.actor)
             _tell(tx, f"subscription.{wanted}_requested", subscription_id, by)
@@ -181,6 +183,16 @@ def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
         )
     if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) not in SUBSCRIPTION_TABLE:
         raise Conflict(f"subscription {subscription.id} is {state}: it cannot take {wanted}")
+
+
+def _refuse_what_blocks(tx: Transaction, subscription: Row[Any]) -> None:
+    """What the gateway may charge the old card by itself would be for a period that the new one pays, too."""
+    key_id = subscription.billing_key_id
+    if key_id is not None and foreign.is_blocked(tx, key_id):
+        raise Conflict(
+            f"the gateway may charge the card of subscription {subscription.id} by a schedule that we did not make:"
+            " answer that first; `jeonggi schedule list` tells which"
+        )
 
 
 def _card(tx: Transaction, subscription: Row[Any], customer_uid: str, channel: str) -> UUID:

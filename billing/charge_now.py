@@ -55,7 +55,7 @@ def charge_now(ports: Ports, invoice_id: UUID, *, by: By, dry_run: bool = False)
         if invoice.foreign_schedule_since is not None:
             raise Conflict(
                 "a schedule at the gateway that we did not make may charge its card, too: nothing is charged;"
-                " `jeonggi schedule list --foreign` tells which, `jeonggi schedule revoke` or `ignore` answers"
+                " `jeonggi schedule list` tells which, `jeonggi schedule revoke` or `ignore` answers"
             )
         if not dry_run:
             planned = invoice.next_attempt_at if invoice.next_trigger == Trigger.DUNNING else None

@@ -248,6 +248,15 @@ def block(tx: Transaction, key_ids: Iterable[UUID]) -> Sequence[Row[Any]]:
     ).all()
 
 
+def is_blocked(tx: Transaction, key_id: UUID) -> bool:
+    """Whether a schedule or an adoption asks about a card."""
+    return bool(
+        tx.connection.execute(
+            text("SELECT foreign_schedule_since IS NOT NULL FROM billing_key WHERE id = :id"), {"id": key_id}
+        ).scalar_one()
+    )
+
+
 def subscriptions_of_keys(tx: Transaction, key_ids: Iterable[UUID]) -> Sequence[Row[Any]]:
     """The subscriptions that cards pay for, each with the soonest schedule that asks."""
     return tx.connection.execute(

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from billing.adopt_rows import Moved, adopt_rows, resume_adoptions
-from billing.adopt_schedules import Offer, Standing, offer_rows
-from billing.change_subscription import By
-from domain.errors import BillingError
+from billing.adopt_schedules import Offer, Standing, adopt, offer_rows
+from billing.answer_foreign import ignore_schedule
+from billing.change_subscription import By, change_card
+from billing.charge_now import charge_now
+from billing.compare_gateway import compare_due
+from billing.finish_adoption import finish_adoption
+from domain.errors import BillingError, Conflict
 from domain.identity import merchant_uid, subscription_id
 from domain.invoice import Purpose
 from domain.subscription_row import SubscriptionRow
@@ -250,3 +255,97 @@ def test_a_move_that_dies_at_any_step_and_is_resumed_charges_every_period_once(h
             otherwise[number, name] = paid, house.gateway.book.waiting(), house.states("adoption")
 
     assert otherwise == {}
+
+
+def begun(house: House, subscriber: Subscriber) -> Offer:
+    """Our subscription is made and blocked; nothing was asked of the gateway yet."""
+    (offer,) = offer_rows(house.ports, [subscriber.row(2)], accept_amount=False)
+    assert isinstance(offer, Offer)
+    adopt(house.ports, offer, by=WHO)
+    return offer
+
+
+def test_schedules_that_are_made_meanwhile_are_taken_over_too(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=86_400 * 5)
+    schedule_all(house, [someone], periods=2)
+    offer = begun(house, someone)
+    house.gateway.book.add("old-a-2", customer_uid=someone.card, at=someone.at(2))
+
+    stands = finish_adoption(house.ports, offer.subscription_id)
+
+    assert stands.is_done
+    assert stands.revoked == PERIODS
+    assert house.gateway.book.waiting() == set()
+    go_on(house, *MONTHS)
+    assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
+
+
+def test_a_schedule_made_meanwhile_that_is_not_of_the_plan_blocks_and_asks(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=86_400 * 5)
+    schedule_all(house, [someone])
+    offer = begun(house, someone)
+    house.gateway.book.add("odd", customer_uid=someone.card, at=START + timedelta(days=60), amount=500)
+
+    assert finish_adoption(house.ports, offer.subscription_id).is_done
+
+    go_on(house, timedelta(days=6))
+    assert house.gateway.records == []
+    assert house.gateway.book.waiting() == {"odd"}
+    assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'subscription.schedule_blocks'") == 1
+    ignore_schedule(house.database, "default", "odd", by=WHO)
+    go_on(house, timedelta(hours=1))
+    assert payments(house, [someone]) == {"a": {0: 1}}
+
+
+def test_what_an_adopted_schedule_paid_is_no_incident(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=3_600)
+    schedule_all(house, [someone])
+    offer = begun(house, someone)
+    house.advance(hours=2)
+    house.gateway.book.run_due()
+    house.advance(seconds=1)
+    compare_due(house.ports, for_seconds=600)  # it goes on with the adoption, too
+
+    assert house.states("adoption") == {"done": 1}
+    assert house.value("SELECT count(*) FROM outbox_event WHERE is_incident") == 0
+    assert house.value("SELECT count(*) FROM foreign_payment WHERE accepted_at IS NOT NULL") == 1
+    assert finish_adoption(house.ports, offer.subscription_id).paid_elsewhere == 1
+    go_on(house, *MONTHS)
+    assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
+
+
+def test_nobody_gets_past_an_adoption_that_is_not_ended(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=-3_600 * 2)
+    house.gateway.book.add("old-a-0", customer_uid=someone.card, at=START + timedelta(seconds=30))
+    offer = begun(house, someone)
+    house.tick()
+
+    with pytest.raises(Conflict, match="being adopted"):
+        ignore_schedule(house.database, "default", "old-a-0", by=WHO)
+    invoice = house.value("SELECT id FROM invoice")
+    with pytest.raises(Conflict):
+        charge_now(house.ports, invoice, by=WHO)
+    with pytest.raises(Conflict, match="answer that first"):
+        change_card(house.ports, offer.subscription_id, customer_uid="another", by=WHO)
+    assert house.charge().claimed == 0
+    assert house.gateway.asked == []
+
+
+def test_a_subscription_that_charges_by_itself_already_is_not_adopted(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=86_400 * 5)
+    schedule_all(house, [someone])
+    (moved,) = move(house.ports, [someone])
+    assert isinstance(moved, Moved)
+    assert moved.is_done
+    with house.database.transaction() as tx:
+        tx.connection.execute(text("DELETE FROM adopted_schedule"))
+        tx.connection.execute(text("DELETE FROM adoption"))
+    house.gateway.book.clear()
+    schedule_all(house, [someone])
+
+    (refused,) = move(house.ports, [someone])
+
+    assert isinstance(refused, Moved)
+    assert refused.stands is None
+    assert "stands already" in refused.because
+    assert len(house.gateway.book.waiting()) == PERIODS
