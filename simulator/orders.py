@@ -62,7 +62,7 @@ class Order:
     mid: Mid | None = None
     card: Card | None = None
     stored_details: Mapping[str, object] = field(default_factory=dict)
-    #: The schedule that is charged again.
+    #: The schedule that is charged, for the first time or again: always under its own name.
     schedule_seq: int | None = None
 
     @property

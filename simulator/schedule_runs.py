@@ -47,15 +47,18 @@ def has_failed(simulation: Simulation, row: sqlite3.Row) -> bool:
 
 def fire_due(simulation: Simulation) -> None:
     """Charge what is scheduled for now or before; a long row is charged in several turns of the clock."""
-    for row in waiting(simulation, "schedule_at <= ?", simulation.now())[:MOST_AT_ONCE]:
+    for row in waiting(simulation, "schedule_at <= ?", simulation.now(), most=MOST_AT_ONCE):
         fire(simulation, row)
 
 
-def waiting(simulation: Simulation, where: str, value: str | float) -> list[sqlite3.Row]:
+def waiting(simulation: Simulation, where: str, value: str | float, *, most: int = -1) -> list[sqlite3.Row]:
     """Return the schedules that wait, of the merchants who are served in this run; the first one due comes first."""
-    sql = f"SELECT * FROM schedule WHERE status = 'scheduled' AND {where} ORDER BY schedule_at, seq"  # noqa: S608
-    rows = simulation.ledger.rows(sql, (value,))
-    return [row for row in rows if simulation.accounts.named(row["account"]) is not None]
+    served = [account.name for account in simulation.accounts.all()]
+    return simulation.ledger.rows(
+        f"SELECT * FROM schedule WHERE status = 'scheduled' AND {where}"  # noqa: S608 - constants
+        f" AND account IN ({', '.join('?' * len(served))}) ORDER BY schedule_at, seq LIMIT ?",
+        (value, *served, most),
+    )
 
 
 def fire(simulation: Simulation, row: sqlite3.Row) -> None:
@@ -64,7 +67,12 @@ def fire(simulation: Simulation, row: sqlite3.Row) -> None:
     if account is None:
         return
     payment = charge_by_itself(
-        simulation, account, via=Via.SCHEDULE, terms=_terms(row), customer_uid=row["customer_uid"]
+        simulation,
+        account,
+        via=Via.SCHEDULE,
+        terms=_terms(row),
+        customer_uid=row["customer_uid"],
+        schedule_seq=row["seq"],
     )
     simulation.ledger.write(
         "UPDATE schedule SET status = 'executed', executed_at = ?, imp_uid = ? WHERE seq = ?",
@@ -73,7 +81,13 @@ def fire(simulation: Simulation, row: sqlite3.Row) -> None:
 
 
 def charge_by_itself(
-    simulation: Simulation, account: Account, *, via: Via, terms: Terms, customer_uid: str
+    simulation: Simulation,
+    account: Account,
+    *,
+    via: Via,
+    terms: Terms,
+    customer_uid: str,
+    schedule_seq: int | None = None,
 ) -> sqlite3.Row:
     """Charge a card without a caller; return the payment: failed, whatever kept the card from being charged."""
     ledger, now = simulation.ledger, simulation.now()
@@ -86,7 +100,7 @@ def charge_by_itself(
         via=via,
     )
     asked = Asked(account=account, via=via, request_id=request_id, token_digest="", at=now)
-    order = order_of(asked, terms=terms, customer_uid=customer_uid)
+    order = order_of(asked, terms=terms, customer_uid=customer_uid, schedule_seq=schedule_seq)
     try:
         fault = draw_fault(simulation, order)
     except UnreadableFault as wrong:

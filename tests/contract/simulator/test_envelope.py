@@ -66,7 +66,15 @@ def test_a_form_is_as_good_as_json(simulator: RunningSimulator) -> None:
         ({"name": "x" * 41}, "name"),
         ({"buyer_tel": "0" * 17}, "buyer_tel"),
         ({"vat_amount": 9901}, "vat_amount"),
+        ({"tax_free": 9000, "vat_amount": 901}, "vat_amount"),
+        ({"tax_free": -1}, "tax_free"),
         ({"card_quota": 3}, "할부"),
+        ({"card_quota": 1, "amount": 50_000}, "할부"),
+        ({"card_quota": 2, "amount": 49_999}, "할부"),
+        ({"currency": "USD"}, "currency"),
+        ({"product_type": "service"}, "product_type"),
+        ({"interest_free_by_merchant": "yes"}, "interest_free_by_merchant"),
+        ({"custom_data": {"a": 1}}, "custom_data"),
     ],
 )
 def test_a_field_that_is_not_as_documented_is_refused(
@@ -82,6 +90,19 @@ def test_a_field_that_is_not_as_documented_is_refused(
     assert word in answer.json()["message"]
     assert simulator.payments() == []
     assert [request["done"] for request in simulator.requests()] == ["invalid"]
+
+
+def test_what_is_just_within_the_limits_is_charged(simulator: RunningSimulator) -> None:
+    limits = {"customer_uid": 80, "merchant_uid": 40, "name": 40, "buyer_name": 16, "buyer_addr": 128}
+    fields: dict[str, object] = {name: "x" * longest for name, longest in limits.items()}
+
+    payment = simulator.post(
+        AGAIN, **fields, amount=50_000, card_quota=2, tax_free=25_000, vat_amount=25_000, currency="KRW"
+    ).json()["response"]
+
+    assert (payment["status"], payment["card_quota"]) == ("paid", 2)
+    assert {name: payment[name] for name in fields} == fields
+    assert simulator.paid("card", "o", 100, name="한" * 40)["name"] == "한" * 40
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'{"a": \xff}'])

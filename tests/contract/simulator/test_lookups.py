@@ -47,6 +47,21 @@ def test_find_tells_one_record_and_find_all_tells_all(simulator: RunningSimulato
     assert simulator.get("/payments/find/order/cancelled").status_code == 404
 
 
+def test_records_of_one_order_come_in_pages(simulator: RunningSimulator) -> None:
+    records = three_records(simulator)
+
+    pages = [simulator.get("/payments/findAll/order", page=page, limit=2).json()["response"] for page in (1, 2)]
+    oldest = simulator.get("/payments/findAll/order", limit=1, sorting="started").json()["response"]
+
+    listed = [record["imp_uid"] for page in pages for record in page["list"]]
+    assert listed == [record["imp_uid"] for record in reversed(records)]
+    assert [(page["total"], page["previous"], page["next"]) for page in pages] == [(3, 0, 2), (3, 1, 0)]
+    assert [record["imp_uid"] for record in oldest["list"]] == [records[0]["imp_uid"]]
+    assert simulator.get("/payments/findAll/order", page=3, limit=2).status_code == 400
+    for bad in ({"limit": 1001}, {"page": 0}, {"sorting": "name"}):
+        assert simulator.get("/payments/findAll/order", **bad).status_code == 400
+
+
 def test_pages_are_linked_and_end(simulator: RunningSimulator) -> None:
     for number in range(5):
         simulator.paid("card", f"order-{number}")

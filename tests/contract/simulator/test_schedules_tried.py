@@ -49,7 +49,9 @@ def test_of_second_attempts_at_once_one_is_paid(simulator: RunningSimulator, mod
     assert [payment["status"] for payment in simulator.payments()].count("paid") == 1
 
 
-def test_a_failed_one_gets_another_time(simulator: RunningSimulator) -> None:
+@pytest.mark.parametrize("mode", ["strict", "once", "careless"])
+def test_a_failed_one_gets_another_time(simulator: RunningSimulator, mode: str) -> None:
+    simulator.control.post("/used-merchant-uid", json={"mode": mode})
     scheduled(simulator, "card.sim.decline_first.1", entry("order"))
     at = int(time.time()) + 2 * HOUR
     assert simulator.post(f"{SCHEDULE}/order/reschedule", schedule_at=at).status_code == 400
