@@ -79,12 +79,12 @@ def test_every_period_is_paid_once_whatever_hooks_say(
         fleet.control("POST", "/hooks", {"url": door, "mode": mode, "delay_ms": 3000, "form": mode == "late"})
         fleet.control("POST", "/faults", {"seed": seed_of_run(), "probabilities": FAULTS})
         fleet.beat()
-        fleet.worker("pace", queue="pace")
-        fleet.worker("charge", queue="charge")
+        fleet.worker("pace", queue="pace", concurrency=1)
+        fleet.worker("charge", queue="charge", concurrency=1)
 
         eventually(lambda: fleet.in_flight() > 0, 60, "calls in flight")
         fleet.kill("charge")
-        fleet.worker("charge", queue="charge")
+        fleet.worker("charge", queue="charge", concurrency=1)
         if mode == "forged":
             _forge(fleet, door)
         for stop in STOPS:
