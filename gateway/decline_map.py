@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from domain.decline_rules import DeclineRule, DeclineRules
 
 
-class ReadBy(StrEnum):
+class Reader(StrEnum):
     """What gave a text its meaning."""
 
     RULE = "rule"  # an operator's
@@ -38,7 +38,7 @@ class Reading:
     """One text, read. ``told`` is the code or word that decided; ``held_back`` a rule that doubt kept from it."""
 
     decline_code: DeclineCode
-    by: ReadBy
+    by: Reader
     told: str = ""
     rule: DeclineRule | None = None
     held_back: DeclineRule | None = None
@@ -126,7 +126,7 @@ def read_decline(text: str, rules: DeclineRules = NO_RULES, *, as_stored: str = 
 
 
 def _of_rule(rule: DeclineRule) -> Reading:
-    return Reading(decline_code=rule.decline_code, by=ReadBy.RULE, told=rule.match, rule=rule)
+    return Reading(decline_code=rule.decline_code, by=Reader.RULE, told=rule.match, rule=rule)
 
 
 def _by_taught_codes(codes: tuple[str, ...], rules: DeclineRules) -> Reading | None:
@@ -152,12 +152,12 @@ def _by_table(codes: tuple[str, ...]) -> Reading | None:
     if not known:
         return None
     row = next((row for row in known if is_ambiguous(row.decline_code)), known[0])
-    return Reading(decline_code=row.decline_code, by=ReadBy.TABLE, told=row.code)
+    return Reading(decline_code=row.decline_code, by=Reader.TABLE, told=row.code)
 
 
 def _by_keyword(text: str) -> Reading:
     for code, search in _SEARCHES:
         found = search(text)
         if found is not None:
-            return Reading(decline_code=code, by=ReadBy.KEYWORD, told=found.group())
-    return Reading(decline_code=DeclineCode.UNCLASSIFIED, by=ReadBy.NOTHING)
+            return Reading(decline_code=code, by=Reader.KEYWORD, told=found.group())
+    return Reading(decline_code=DeclineCode.UNCLASSIFIED, by=Reader.NOTHING)

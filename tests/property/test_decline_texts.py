@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.decline_rules import RuleKind, subject_of
 from domain.decline_text import normalized
-from gateway.decline_map import ReadBy, read_decline
+from gateway.decline_map import Reader, read_decline
 from gateway.decline_table import TABLE
 from gateway.mask import clean_text
 
@@ -96,7 +96,7 @@ _around: Final = st.sampled_from(["", " ", "결제 ", "결제실패: ", "총 ", 
 def test_no_number_that_is_no_code_is_taken_for_one(before: str, told: str, after: str) -> None:
     text = f"{before}{told}{after}"
 
-    assert read_decline(text).by is not ReadBy.TABLE, text
+    assert read_decline(text).by is not Reader.TABLE, text
 
 
 @given(st.lists(st.one_of(_told, st.sampled_from(["a.kim@shop.example", "한도초과", "거절"])), min_size=1, max_size=4))

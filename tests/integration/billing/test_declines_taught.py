@@ -12,7 +12,7 @@ from billing.teach_declines import Taught, classify, explain, unknown_texts, wit
 from domain.decline_rules import RuleKind
 from domain.errors import BadInput, Conflict
 from domain.outcome import DeclineCode
-from gateway.decline_map import ReadBy
+from gateway.decline_map import Reader
 from tests.fakes.gateway import Fate
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_rehearsal_writes_nothing_and_an_empty_text_teaches_nothing(house: Hou
     assert told.is_new
     assert house.value("SELECT count(*) FROM decline_rule") == 0
     assert house.value("SELECT count(*) FROM audit_entry") == 0
-    assert explain(house.database, "다른 거부").by is ReadBy.NOTHING
+    assert explain(house.database, "다른 거부").by is Reader.NOTHING
     for given in ("", "   ", "\x07"):
         with pytest.raises(BadInput):
             teach(house, given, DeclineCode.CARD_BARRED)
@@ -136,7 +136,7 @@ def test_nobody_is_named_in_what_is_listed_or_taught(house: House) -> None:
     assert len(kept) == 4
     for secret in ("1234-5678", "9999-5678", "shop.example", "4111", "4242"):
         assert not [each for each in kept if secret in each]
-    assert explain(house.database, one).by is ReadBy.RULE
+    assert explain(house.database, one).by is Reader.RULE
 
 
 def test_two_operators_who_teach_the_same_at_once_leave_one_lesson_each_and_the_later_holds(house: House) -> None:

@@ -12,7 +12,7 @@ from domain.decline import DeclineClass, class_of, is_ambiguous
 from domain.decline_rules import DeclineRule, DeclineRules, RuleKind
 from domain.decline_text import normalized
 from domain.outcome import DeclineCode
-from gateway.decline_map import KEYWORDS, ReadBy, decline_code_of, read_decline
+from gateway.decline_map import KEYWORDS, Reader, decline_code_of, read_decline
 from gateway.decline_table import TABLE
 
 C = DeclineCode
@@ -106,7 +106,7 @@ def test_a_lesson_wins_over_the_table_but_not_over_doubt_unless_it_was_meant_to(
     for kind, match in ((RuleKind.CODE, "120010"), (RuleKind.TEXT, "[120010] 카드사 거래 TIMEOUT")):
         text = "[120010] 카드사 거래 TIMEOUT"
         timid = read_decline(text, _rule(match, C.CARD_BARRED, kind=kind))
-        assert (timid.decline_code, timid.by) == (C.ISSUER_TIMEOUT, ReadBy.TABLE)
+        assert (timid.decline_code, timid.by) == (C.ISSUER_TIMEOUT, Reader.TABLE)
         assert timid.held_back is not None
         assert decline_code_of(text, _rule(match, C.CARD_BARRED, kind=kind, bold=True)) is C.CARD_BARRED
 

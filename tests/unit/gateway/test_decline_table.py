@@ -10,7 +10,7 @@ import pytest
 
 from domain.decline import DeclineClass, class_of
 from domain.outcome import DeclineCode
-from gateway.decline_map import ReadBy, decline_code_of, read_decline
+from gateway.decline_map import Reader, decline_code_of, read_decline
 from gateway.decline_table import TABLE
 
 _FILE: Final = Path(__file__).with_name("decline_expectations.csv")
@@ -41,9 +41,9 @@ def test_a_code_means_what_was_read_from_the_code_book(row: dict[str, str]) -> N
 
     for text in (f"[{code}] {message}", f"{code} {message}", f"결제 실패 (코드: {code})", f"{code.lower()}: x", code):
         read = read_decline(text)
-        assert (read.decline_code, read.by) == (DeclineCode(row["decline_code"]), ReadBy.TABLE), text
+        assert (read.decline_code, read.by) == (DeclineCode(row["decline_code"]), Reader.TABLE), text
         assert class_of(read.decline_code) is DeclineClass(row["decline_class"]), text
-    assert read_decline(f"결제{code}실패").by is not ReadBy.TABLE
+    assert read_decline(f"결제{code}실패").by is not Reader.TABLE
     assert TABLE.rows[code].message == message
 
 
