@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from domain.errors import GatewayUnreachable
 from domain.evidence import Source
 from domain.hint import HintStatus, read_hint
 from tests.fakes.gateway import Fate
+from tests.support.mortal import Died, Life, mortal
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -266,6 +268,30 @@ def test_the_payment_that_a_hook_names_is_evidence_where_the_list_does_not_show_
     assert _follow(house) == {"news": 1}
     assert house.states("invoice") == {"paid": 1}
     assert [row.source for row in house.rows("SELECT source FROM evidence")] == ["payment"]
+
+
+def test_a_process_that_dies_while_it_follows_a_hook_leaves_it_to_the_next_one(house: House) -> None:
+    for dies_at in itertools.count(1):
+        uid = _charged(house, Fate.LOSE_ANSWER)
+        _true_hook(house, house.gateway.paid_records(uid)[0])
+        ports = mortal(house, Life(dies_at=dies_at))
+        try:
+            follow_hints(ports)
+            has_lived = True
+        except Died:
+            has_lived = False
+        finally:
+            ports.database.close()
+        house.advance(seconds=house.ports.limits.lease_seconds + 1)
+        _follow(house)
+
+        assert house.states("invoice") == {"paid": dies_at}
+        assert house.value("SELECT count(*) FROM payment") == dies_at
+        assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'invoice.paid'") == dies_at
+        assert None not in _outcomes(house)
+        if has_lived:
+            break
+    assert dies_at > 8
 
 
 def test_money_that_is_not_what_was_asked_for_is_told_once_and_not_credited(house: House) -> None:
