@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("billing")
 
 #: A halt stops the next call within a second: the rest of it is for the way of the last call that was let through.
-LIVES_SECONDS: Final = 0.75
-#: Between two readings: a database that is slow for half a second costs nothing.
-READ_EVERY_SECONDS: Final = 0.2
+LIVES_SECONDS: Final = 0.6
+#: Between two readings: a database that is slow for almost half a second costs nothing.
+READ_EVERY_SECONDS: Final = 0.15
 
 
 class Permission:
