@@ -92,13 +92,26 @@ def require_whole(name: str, value: str) -> None:
     """A value that is sent as it is, within its limit.
 
     Raises:
-        BadInput: It is too long.
+        BadInput: It is too long, or holds half a character.
     """
     limit = WHOLE[name]
     if value.isascii() and len(value) <= min(limit.characters, limit.octets):
         return
-    if units(value) > limit.characters or len(value.encode("utf-8", "replace")) > limit.octets:
+    if units(value) > limit.characters or octets(name, value) > limit.octets:
         raise BadInput(f"{name} has at most {limit.characters} characters and {limit.octets} bytes: shorten it")
+
+
+def octets(name: str, value: str) -> int:
+    """The length in bytes, as it is sent.
+
+    Raises:
+        BadInput: It holds half a character, which no UTF-8 can carry.
+    """
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        pass  # not chained: it would tell the value
+    raise BadInput(f"{name} holds half a character: give whole ones")
 
 
 def require_won(name: str, value: int, *, least: int = 1) -> None:

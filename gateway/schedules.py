@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from domain.errors import GatewayUnreadable, RuleBroken
 from gateway.errors import GatewayRefused
+from gateway.fields import octets
 from gateway.look_up import first_second, last_second
 from gateway.mask import clean_text, plain_text
 from gateway.orders import Order, response_of
@@ -84,9 +85,12 @@ def unschedule_body(*, customer_uid: str, merchant_uids: Sequence[str]) -> bytes
 
     Raises:
         RuleBroken: No card, no name or an empty one: that request would wipe all of the card's schedules.
+        BadInput: A name that nothing can be called.
     """
     if isinstance(merchant_uids, str) or not customer_uid or not merchant_uids or not all(merchant_uids):
         raise RuleBroken("schedules are revoked one card's, each by its name: without names all of them would go")
+    for name in (customer_uid, *merchant_uids):
+        octets("a schedule's name or card", name)
     body = {"customer_uid": customer_uid, "merchant_uid": list(merchant_uids)}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 

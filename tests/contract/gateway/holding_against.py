@@ -147,8 +147,10 @@ def _wrong(field: Field, value: object) -> list[str]:
 
 def _money(name: str, told: Mapping[str, Any]) -> list[str]:
     """What the documentation tells in words: order numbers, won, their parts, instalments; nothing revoked unnamed."""
-    found = []
+    found: list[str] = []
     for each in (told, *told.get("schedules", ())):
+        if any(isinstance(each.get(key, 0), str) for key in WON):
+            continue  # told already
         found += [
             f"{name}: {key} is no whole number of won"
             for key in WON & each.keys()
@@ -160,7 +162,7 @@ def _money(name: str, told: Mapping[str, Any]) -> list[str]:
         if quota and (quota < 2 or each["amount"] < 50_000):
             found.append(f"{name}: instalments that are not open")
         uid = each.get("merchant_uid")
-        if uid is not None and "unschedule" not in name and not MERCHANT_UID.fullmatch(uid):
+        if isinstance(uid, str) and not MERCHANT_UID.fullmatch(uid):
             found.append(f"{name}: a merchant_uid that not every part of the gateway takes")
     if "unschedule" in name and not (isinstance(told.get("merchant_uid"), list) and told["merchant_uid"]):
         found.append(f"{name}: would revoke all of a card's schedules")

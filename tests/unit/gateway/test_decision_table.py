@@ -126,6 +126,8 @@ def test_row_5_failed(judged: Judge) -> None:
     assert isinstance(outcome, Declined)
     doubtful = judge(200, said(payment(key, status="failed", fail_reason="[120010] 카드사 거래 TIMEOUT")), False)
     assert reason(doubtful) is UnknownReason.AMBIGUOUS_DECLINE
+    other = judge(200, said(payment(key, status="failed", merchant_uid="m2")), False)
+    assert reason(other) is UnknownReason.NOT_FINAL, "somebody else's failure"
 
 
 @pytest.mark.parametrize("status", ["ready", "cancelled", "new_word", None, 1])
