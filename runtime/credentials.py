@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tomllib
 from contextlib import suppress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = ("imp_key", "imp_secret")
 _OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +112,12 @@ def _of_the_only(settings: Settings) -> Credentials:
 def _of_file(file: Path, channel: ChannelSettings, names: Mapping[str, str]) -> Credentials:
     try:
         with file.open("rb") as stream:
-            if stat.S_IMODE(file.stat().st_mode) & _OF_OTHERS:
+            if os.fstat(stream.fileno()).st_mode & _OF_OTHERS:
                 raise Misconfigured(f"{file} may be used by others than its owner: `chmod 600 {file}`.")
+            if file.parent.stat().st_mode & _WRITABLE_BY_OTHERS:
+                raise Misconfigured(
+                    f"{file.parent} may be changed by others than its owner: `chmod 700 {file.parent}`."
+                )
             told = tomllib.load(stream)
     except OSError as error:
         raise Misconfigured(

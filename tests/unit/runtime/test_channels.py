@@ -181,6 +181,13 @@ def test_a_secret_file_that_cannot_be_used_is_refused_and_not_told(
     assert says in channels.refused(SHOP)
 
 
+def test_a_folder_of_secrets_that_others_may_change_is_refused(channels: Channels) -> None:
+    channels.secret("shop", f'imp_key = "{SECRET}"\nimp_secret = "s"\n')
+    channels.secrets.chmod(0o770)
+
+    assert "may be changed by others than its owner" in channels.refused(SHOP)
+
+
 def test_settings_that_contradict_the_file_are_refused(channels: Channels, monkeypatch: pytest.MonkeyPatch) -> None:
     channels.secret("shop", 'imp_key = "k"\nimp_secret = "s"\n')
     channels.secret("books-2", 'imp_key = "k"\nimp_secret = "s"\n')
