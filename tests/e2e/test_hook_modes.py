@@ -99,6 +99,40 @@ def test_every_period_is_paid_once_whatever_hooks_say(
         _check_that_hooks_came(fleet, mode)
 
 
+@pytest.mark.timeout(180)
+def test_a_decline_that_turns_paid_later_is_recorded_alarmed_and_put_before_an_operator(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
+    with (
+        running_simulator(tmp_path, options=["--issue-on-sight"]) as simulator,
+        Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator) as fleet,
+    ):
+        fleet.run_clock(ORIGIN, RATE, stops_at=ORIGIN)
+        fleet.import_subscriptions([("late", "late.sim.late_approval_first.1.4000", "2026-01-28")])
+        fleet.control("POST", "/hooks", {"url": fleet.web()})
+        fleet.beat()
+        fleet.worker("pace", queue="pace", concurrency=1)
+        fleet.worker("charge", queue="charge", concurrency=1)
+        fleet.await_rest(ORIGIN, deadline_seconds=60)
+        next_step = ORIGIN + timedelta(days=2)
+        fleet.run_clock(ORIGIN, RATE, stops_at=next_step)
+        fleet.await_rest(next_step, deadline_seconds=60)
+
+        proposed = eventually(
+            lambda: _rows(fleet, "SELECT r.state, p.imp_uid FROM refund r JOIN payment p ON p.id = r.payment_id"),
+            60,
+            "a proposed refund",
+        )
+        late = next(row for row in fleet.ledger() if row["fault"] == "late_approval")
+        assert [tuple(row) for row in proposed] == [("proposed", late["imp_uid"])]
+        kinds = {row.kind for row in _rows(fleet, "SELECT kind FROM outbox_event WHERE is_incident")}
+        assert "attempt.approved_late" in kinds
+        # Whether the ladder was faster than the late approval is chance; each payment is in the books either way.
+        paid = {row["imp_uid"] for row in fleet.ledger() if row["status"] == "paid"}
+        assert {row.imp_uid for row in _rows(fleet, "SELECT imp_uid FROM payment")} == paid
+        assert late["merchant_uid"] in fleet.jeonggi("attempt", "list", "--late", "--json")
+
+
 def _forge(fleet: Fleet, door: str) -> None:
     """Lie about every attempt there is: with payments that never were, and with those of others."""
     uids = [row.merchant_uid for row in _rows(fleet, "SELECT merchant_uid FROM charge_attempt")]
