@@ -43,6 +43,8 @@ def accept_payment(database: Database, imp_uid: str, *, by: By, pays: UUID | Non
         if pays is not None and subscription is None:
             raise NotFound(f"there is no invoice {pays}")
         payment = foreign.payment_of(tx, imp_uid)
+        if payment.billing_key_id is not None:
+            foreign.lock_keys(tx, [payment.billing_key_id])
         if subscription is not None:
             if payment.billing_key_id is None or not foreign.is_key_of(
                 tx, payment.billing_key_id, subscription.customer_id
