@@ -159,7 +159,7 @@ class Books:
         if (record.imp_uid, record.amount) != (self._payment.imp_uid, self._payment.amount):
             return
         left = record.cancel_amount - self._payment.cancelled_amount
-        for entry in entries_of(record):
+        for entry in entries_of(record, booked=self._payment.cancelled_amount):
             if entry.key in self._booked or entry.amount > left:
                 continue
             left -= entry.amount

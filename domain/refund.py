@@ -149,8 +149,8 @@ class Entry:
     cancelled_at: datetime | None
 
 
-def entries_of(record: Record) -> list[Entry]:
-    """A payment's cancels, oldest first. What the history leaves unexplained of the sum is one entry more."""
+def entries_of(record: Record, *, booked: int = 0) -> list[Entry]:
+    """A payment's cancels, oldest first. What neither the history nor ``booked`` (won) explains is one entry more."""
     begin = datetime.min.replace(tzinfo=UTC)
     told = sorted(record.cancellations, key=lambda each: each.cancelled_at or begin)
     entries: list[Entry] = []
@@ -173,6 +173,7 @@ def entries_of(record: Record) -> list[Entry]:
             )
         )
         before += each.amount
+    before = max(before, booked)
     if record.cancel_amount > before:
         rest = record.cancel_amount - before
         entries.append(
@@ -223,7 +224,7 @@ def trace_of(record: Record | None, sent: SentRefund) -> Trace:
         return Trace.MISSING
     if (record.imp_uid, record.amount) != (sent.imp_uid, sent.paid):
         return Trace.ODD
-    entries = entries_of(record)
+    entries = entries_of(record, booked=sent.booked)
     before = sent.paid - sent.checksum
     if any(is_done_by(each, mark=sent.mark, amount=sent.amount, cancelled_before=before) for each in entries):
         return Trace.DONE

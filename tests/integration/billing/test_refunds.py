@@ -282,3 +282,17 @@ def test_the_database_itself_refuses_more_than_was_paid(house: House) -> None:
         tx.connection.execute(by_hand, {"id": payment_id, "amount": 900})
     with pytest.raises(RowsRefused, match="refund_within_payment"), house.database.transaction() as tx:
         tx.connection.execute(text("UPDATE refund SET amount = 901 WHERE amount = 900"))
+
+
+def test_parts_are_told_apart_where_the_gateway_tells_only_their_sum(house: House) -> None:
+    ((imp_uid, payment_id),) = pay(house).items()
+    house.gateway.cancels.is_silent = True
+    house.gateway.cancels.script(imp_uid, *[CancelFate.LOSE_ANSWER] * 3)
+    for _ in range(3):
+        ask(house, payment_id, 1_000)
+
+    settle_refunds(house)
+
+    assert house.states("refund") == {"succeeded": 3}
+    assert house.gateway.cancels.given_back(imp_uid) == 3_000
+    assert unlike(house) == []
