@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from billing.ports import Ports
 
-CARDS = 800
+CARDS = 1_200
 IN_FLIGHT = 500
 SENDERS = ("a", "b", "c")
 RATE = 60  # a second: what the simulator takes without a queue before its door, also on a busy machine
@@ -46,7 +46,7 @@ def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
             redis_url=redis_url,
             simulator=simulator,
             gateway_rate=RATE,
-            gateway_concurrency=300,
+            gateway_concurrency=400,
             claim_size=50,
             # Calls in flight are held for as long as the test needs.
             gateway_read_timeout_seconds=60,
@@ -89,7 +89,7 @@ def test_no_call_starts_later_than_a_second_after_the_halt(fleet: Fleet) -> None
         received = _received(fleet)
         assert received[-1] - halted_at <= PROMISED_SECONDS
         # Calls went on and on until then, and had room to go on: nothing but the halt has stopped them.
-        assert len([at for at in received if halted_at - 0.5 < at <= halted_at]) > RATE / 10
+        assert len([at for at in received if halted_at - 3 < at <= halted_at]) > RATE / 4
         assert len(received) < CARDS - 100
 
         fleet.control("POST", "/hold", {"on": False})

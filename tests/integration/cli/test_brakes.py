@@ -51,7 +51,7 @@ def test_a_window_is_added_listed_and_removed(jeonggi: Jeonggi, house: House) ->
     assert "11:00" in jeonggi("channel", "show").out
     assert "every day" in jeonggi("window", "list").out
 
-    assert jeonggi("window", "remove", str(whole["id"])[:13], *REASON, "--dry-run").code == 0
+    assert jeonggi("window", "remove", str(whole["id"]), *REASON, "--dry-run").code == 0
     assert len(jeonggi("window", "list", "--json").document) == 2
     assert jeonggi("window", "remove", str(whole["id"]), *REASON).code == 0
     assert [row["id"] for row in jeonggi("window", "list", "--json").document] == [issuers["id"]]
