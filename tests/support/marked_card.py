@@ -20,7 +20,7 @@ _CVC: Final = "9157"
 #: The first six digits and the last four may be kept of a number; any eight in a row are more than that.
 _WINDOW: Final = 8
 
-_PIECES: Final = "|".join(r"[ -]?".join(_NUMBER[at : at + _WINDOW]) for at in range(len(_NUMBER) - _WINDOW + 1))
+_PIECES: Final = "|".join(r"[ .-]?".join(_NUMBER[at : at + _WINDOW]) for at in range(len(_NUMBER) - _WINDOW + 1))
 _TRACES: Final = re.compile(
     "|".join(
         [
@@ -56,6 +56,17 @@ def sentences() -> list[str]:
         f"{number[:12]}**** 유효기간 11/37",
         f"pwd_2digit={_PASSWORD}, cvc={_CVC}",
         f"카드 {wide}",
+    ]
+
+
+def odd_sentences() -> list[str]:
+    """The same in forms that nobody takes for a card's number who does not have it."""
+    number = _NUMBER
+    return [
+        f"카드 {number[:5]}.{number[5:10]}.{number[10:]}",
+        f"카드 {' '.join(number)}",
+        f"뒤 여덟 자리 {number[8:]}",
+        f"앞 여덟 자리 {number[:8]}********",
     ]
 
 

@@ -25,7 +25,7 @@ from runtime.settings import load_settings
 from simulator.faults import AT_DELIVERY, UNCHARGED, FaultKind
 from tests.contract.gateway.asking import boottime, client, make_token
 from tests.contract.gateway.servers import Conversation, SocketServer, answer
-from tests.support.marked_card import Trawl, marked_card, sentences, spoilt_cards
+from tests.support.marked_card import Trawl, marked_card, odd_sentences, sentences, spoilt_cards
 from tests.support.simulator import IMP_KEY, IMP_SECRET
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def test_through_a_gateway_that_repeats_what_it_was_given(name: str, trawl: Traw
 
 
 def test_through_a_gateway_that_says_it_in_its_own_words(trawl: Trawl) -> None:
-    for told in sentences():
+    for told in (*sentences(), *odd_sentences()):
         for raw in (
             envelope(200, code=-1, message=told),
             envelope(200, code=0, response={"status": "failed", "fail_reason": told, "merchant_uid": "m-0"}),
@@ -299,7 +299,7 @@ def test_the_search_itself_finds_what_it_looks_for() -> None:
     fields = marked_card().fields()
     number = str(fields["card_number"])
     long_enough = [fields["expiry"], fields["birth"], number, number[3:13], number.replace("-", "")]
-    for told in (json.dumps(fields), *long_enough, *sentences()):
+    for told in (json.dumps(fields), *long_enough, *sentences(), *odd_sentences()):
         trawl = Trawl()
         trawl.take("a place", told)
         assert trawl.found()
