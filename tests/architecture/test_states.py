@@ -13,6 +13,7 @@ import pytest
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
 from domain.errors import IllegalTransition
+from domain.foreign import ADOPTION_TABLE, AdoptionEvent, AdoptionState
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState
 from domain.refund import REFUND_TABLE, RefundEvent, RefundState
 from domain.states import advance
@@ -35,6 +36,12 @@ _SE: Final = SubscriptionEvent
 
 #: Events that no row in this state takes, and why.
 REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
+    "Adoption": {
+        AdoptionState.CREATED: frozenset(),
+        AdoptionState.UNSCHEDULING: frozenset(),
+        # The subscription is ours: nothing is asked of the gateway any more.
+        AdoptionState.DONE: frozenset(AdoptionEvent),
+    },
     "Charge attempt": {
         # Nothing is re-sent or given up while the gateway may still be at it.
         _A.IN_FLIGHT: frozenset({_AE.RESENT, _AE.ABANDONED}),
@@ -87,12 +94,14 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
 }
 
 EVENTS: Final[Mapping[str, type[StrEnum]]] = {
+    "Adoption": AdoptionEvent,
     "Charge attempt": AttemptEvent,
     "Invoice": InvoiceEvent,
     "Refund": RefundEvent,
     "Subscription": SubscriptionEvent,
 }
 TABLES: Final = {
+    "Adoption": ADOPTION_TABLE,
     "Charge attempt": ATTEMPT_TABLE,
     "Invoice": INVOICE_TABLE,
     "Refund": REFUND_TABLE,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptState
+from domain.foreign import ADOPTION_TABLE, AdoptionState
 from domain.invoice import INVOICE_TABLE, InvoiceState
 from domain.refund import REFUND_TABLE, RefundState
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionState
@@ -64,6 +65,15 @@ MACHINES: Final = (
         table=REFUND_TABLE,
         starts=(RefundState.PROPOSED, RefundState.REQUESTED),
         final=(RefundState.SUCCEEDED,),
+    ),
+    Machine(
+        name="Adoption",
+        told="A subscription on its way from the gateway's schedules to us: its card is not charged before it is done,"
+        " which it is once every schedule has said what became of it.",
+        states=AdoptionState,
+        table=ADOPTION_TABLE,
+        starts=(AdoptionState.CREATED,),
+        final=(AdoptionState.DONE,),
     ),
 )
 
