@@ -100,7 +100,7 @@ def test_every_period_is_paid_once_whatever_hooks_say(
 
 
 @pytest.mark.timeout(180)
-def test_a_decline_that_turns_paid_later_is_recorded_alarmed_and_put_before_an_operator(
+def test_what_turns_paid_after_a_decline_is_put_before_an_operator_and_a_cancel_at_the_console_is_booked(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
     with (
@@ -108,12 +108,15 @@ def test_a_decline_that_turns_paid_later_is_recorded_alarmed_and_put_before_an_o
         Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator) as fleet,
     ):
         fleet.run_clock(ORIGIN, RATE, stops_at=ORIGIN)
-        fleet.import_subscriptions([("late", "late.sim.late_approval_first.1.4000", "2026-01-28")])
+        cards = ["late.sim.late_approval_first.1.4000", "plain"]
+        fleet.import_subscriptions([(f"c{n}", card, "2026-01-28") for n, card in enumerate(cards)])
         fleet.control("POST", "/hooks", {"url": fleet.web()})
         fleet.beat()
         fleet.worker("pace", queue="pace", concurrency=1)
         fleet.worker("charge", queue="charge", concurrency=1)
         fleet.await_rest(ORIGIN, deadline_seconds=60)
+        plain = next(row for row in fleet.ledger() if row["customer_uid"] == "plain")
+        fleet.control("POST", "/console/cancel", {"imp_uid": plain["imp_uid"], "amount": 900})
         next_step = ORIGIN + timedelta(days=2)
         fleet.run_clock(ORIGIN, RATE, stops_at=next_step)
         fleet.await_rest(next_step, deadline_seconds=60)
@@ -127,8 +130,10 @@ def test_a_decline_that_turns_paid_later_is_recorded_alarmed_and_put_before_an_o
         assert [tuple(row) for row in proposed] == [("proposed", late["imp_uid"])]
         kinds = {row.kind for row in _rows(fleet, "SELECT kind FROM outbox_event WHERE is_incident")}
         assert "attempt.approved_late" in kinds
+        booked = "SELECT imp_uid, cancelled_amount FROM payment WHERE cancelled_amount > 0"
+        assert [tuple(row) for row in eventually(lambda: _rows(fleet, booked), 60)] == [(plain["imp_uid"], 900)]
         # Whether the ladder was faster than the late approval is chance; each payment is in the books either way.
-        paid = {row["imp_uid"] for row in fleet.ledger() if row["status"] == "paid"}
+        paid = {row["imp_uid"] for row in fleet.ledger() if row["status"] in {"paid", "cancelled"}}
         assert {row.imp_uid for row in _rows(fleet, "SELECT imp_uid FROM payment")} == paid
         assert late["merchant_uid"] in fleet.jeonggi("attempt", "list", "--late", "--json")
 
