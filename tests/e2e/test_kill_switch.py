@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CARDS = 1_200
 IN_FLIGHT = 500
+IN_LINE = 100  # claimed, and not started yet
 SENDERS = ("a", "b", "c")
 RATE = 60  # a second: what the simulator takes without a queue before its door, also on a busy machine
 PROMISED_SECONDS = 1.0
@@ -51,13 +52,13 @@ def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
             # Calls in flight are held for as long as the test needs.
             gateway_read_timeout_seconds=60,
             gateway_total_timeout_seconds=70,
-            send_window_seconds=10,
+            send_window_seconds=20,
+            token_guard_seconds=30,
             soft_limit_seconds=120,
             hard_limit_seconds=135,
             lease_seconds=150,
             token_life_seconds=2100,
             token_last_seconds=60,
-            token_guard_seconds=15,
             longest_processing_seconds=600,
             settling_seconds=2700,
             operator_deadline_seconds=7200,
@@ -82,16 +83,14 @@ def test_no_call_starts_later_than_a_second_after_the_halt(fleet: Fleet) -> None
         # A call that waits before the simulator's door has started long before it is received.
         eventually(lambda: _answers_at_once(fleet), 30, "no queue before the simulator's door")
 
+        assert _claimed(ports) - fleet.in_flight() > IN_LINE  # these would start one after the other
+
         assert halt(ports.database, "default", by=BY)
         halted_at = time.time()  # right after its commit
 
         eventually(lambda: _claimed(ports) == fleet.in_flight(), 60, "what was claimed and not started is handed back")
         received = _received(fleet)
         assert received[-1] - halted_at <= PROMISED_SECONDS
-        # Calls went on and on until then, and had room to go on: nothing but the halt has stopped them.
-        assert len([at for at in received if halted_at - 3 < at <= halted_at]) > RATE / 4
-        assert len(received) < CARDS - 100
-
         fleet.control("POST", "/hold", {"on": False})
         said = [fleet.program(name).says("done", within_seconds=60) for name in SENDERS]
         assert all("channel_halted" in each for each in said)
