@@ -177,9 +177,11 @@ def test_a_database_that_hangs_is_told_while_it_hangs(door: Door, database_url: 
 def test_hooks_still_come_in_while_thousands_of_connections_say_nothing(door: Door) -> None:
     lines: list[socket.socket] = []
     try:
-        for number in range(1_500):
+        for number in range(2_000):
+            if len(lines) > 600:  # more than the door holds; a test may open about a thousand files
+                lines.pop(0).close()
             lines.append(socket.create_connection(("127.0.0.1", door.port), timeout=30))
-            if number % 300 == 299:
+            if number % 400 == 399:
                 assert _post(door, json=HOOK).status_code == 200
     finally:
         for line in lines:
