@@ -10,6 +10,7 @@ from billing.refund import Wanted, request_refund
 from billing.refund_due import refund_due
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from billing.ports import Ports
@@ -52,6 +53,7 @@ def ask(house: House, payment_id: UUID, amount: int, *, is_full: bool = False) -
 def settle_refunds(house: House, *, hours: float = 12, ports: Ports | None = None) -> None:
     """Let time go on by jumps until no refund is due any more, or for so long; ``ports``: of the process that works."""
     end = house.now + timedelta(hours=hours)
+    due: datetime | None = None
     for _ in range(ROUNDS):
         refund_due(ports or house.ports)
         due = house.value(NEXT_REFUND)
