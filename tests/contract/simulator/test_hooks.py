@@ -1,7 +1,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
@@ -247,3 +247,25 @@ def test_an_address_that_nobody_has_harms_nothing(simulator: RunningSimulator, u
 )
 def test_rules_that_cannot_be_read_are_refused(simulator: RunningSimulator, rules: dict[str, object]) -> None:
     assert simulator.control.post("/hooks", json=rules).status_code == 400
+
+
+def test_the_first_rules_are_the_command_lines(start: Callable[..., RunningSimulator], listener: Listener) -> None:
+    simulator = start(*("--hook-url", listener.url), "--hook-form", *("--hook-mode", "doubled"))
+
+    simulator.control.post("/hooks", json={"mode": "off"})
+    simulator.paid("card", "unheard")
+    simulator.control.post("/reset")
+    simulator.paid("card", "order")
+
+    assert told(listener, 2) == [("order", "paid")] * 2
+    assert {kind.partition(";")[0] for kind in listener.types} == {"application/x-www-form-urlencoded"}
+
+
+def test_a_stop_drops_what_waits(start: Callable[..., RunningSimulator], listener: Listener) -> None:
+    simulator = start("--hook-url", listener.url, "--hook-mode", "late")
+    simulator.control.post("/hooks", json={"delay_ms": 600_000})
+    simulator.paid("card", "order")
+    wait_until(lambda: hook_counts(simulator)["waiting"] == 1)
+
+    assert simulator.close() == 0
+    assert listener.received == []

@@ -168,3 +168,14 @@ def test_a_control_call_that_cannot_be_read_is_refused(
     simulator: RunningSimulator, path: str, body: dict[str, object]
 ) -> None:
     assert simulator.control.post(path, json=body).status_code == 400
+
+
+def test_switches_are_flags_as_well(start: Start) -> None:
+    simulator = start("--used-merchant-uid", "once", "--schedule-list", "plain", "--no-hide-sandbox")
+
+    health = simulator.control.get("/health").json()
+
+    assert (health["used_merchant_uid"], health["schedule_shape"], health["hiding_sandbox"]) == ("once", "plain", False)
+    simulator.control.post("/used-merchant-uid", json={"mode": "careless"})
+    simulator.control.post("/reset")
+    assert simulator.control.get("/health").json()["used_merchant_uid"] == "once"
