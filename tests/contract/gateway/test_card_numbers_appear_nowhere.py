@@ -169,7 +169,7 @@ REPEATING: dict[str, Callable[[bytes], bytes]] = {
         200, code=0, response=record_of(body, status="failed", fail_reason=body.decode())
     ),
     "as-a-name": lambda body: envelope(
-        200, code=0, response=record_of(body, card_name=body.decode(), customer_uid="c")
+        200, code=0, response=record_of(body, card_name=body.decode()[:90], customer_uid="issued-as-a-name-0")
     ),
     "as-its-id": lambda body: envelope(200, code=0, response=record_of(body, imp_uid=body.decode())),
     "in-a-header": lambda body: answer(200, b"{}", headers=("X-Said: " + body.decode("latin-1"),)),
