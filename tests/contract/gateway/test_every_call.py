@@ -257,6 +257,20 @@ def test_no_request_is_built_that_would_wipe_a_card_s_schedules(gateway: Iamport
         gateway.unschedule(customer_uid="", merchant_uids=["s-1"], token=token)
 
 
+def test_a_live_channel_neither_believes_nor_asks_for_a_test_channel_s_payments(
+    gateway: IamportGateway, token: AccessToken, relay: Relay
+) -> None:
+    """The simulator's account is a test channel's: its records tell sandbox, and are 404 unless they are asked for."""
+    with client(relay.url, imp_key=IMP_KEY, imp_secret=IMP_SECRET, is_test=False) as live:
+        assert _reason(again(live, token, 1)) is UnknownReason.MISMATCH
+        (found,) = live.find_all(merchant_uid=make_charge(1).merchant_uid, token=token).records
+        assert (found.sandbox, found.is_money) == (True, False)
+        assert live.payment(imp_uid=found.imp_uid, token=token) is None
+        asked = gateway.payment(imp_uid=found.imp_uid, token=token)
+        assert asked is not None
+        assert asked.is_money
+
+
 def test_card_numbers_pass_only_where_the_configuration_lets_them(
     simulator: RunningSimulator, relay: Relay, token: AccessToken
 ) -> None:
