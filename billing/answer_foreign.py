@@ -31,7 +31,8 @@ def accept_payment(database: Database, imp_uid: str, *, by: By, pays: UUID | Non
 
     Raises:
         NotFound: No foreign payment has that number, or there is no such invoice.
-        Conflict: The invoice is another customer's, was paid to us, or an attempt of it is open.
+        Conflict: It pays nothing, for no money moved or it was accepted already; or the invoice is another customer's,
+            was paid to us, or an attempt of it is open.
     """
     with database.transaction() as tx:
         channel = foreign.channel_of_payment(tx, imp_uid)
@@ -46,6 +47,9 @@ def accept_payment(database: Database, imp_uid: str, *, by: By, pays: UUID | Non
         if payment.billing_key_id is not None:
             foreign.lock_keys(tx, [payment.billing_key_id])
         if subscription is not None:
+            if not payment.is_money or payment.accepted_at is not None:
+                why = "was accepted already" if payment.is_money else f"is {payment.status}: no money moved"
+                raise Conflict(f"{imp_uid} {why}; it pays no invoice")
             if payment.billing_key_id is None or not foreign.is_key_of(
                 tx, payment.billing_key_id, subscription.customer_id
             ):

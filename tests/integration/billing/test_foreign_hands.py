@@ -85,7 +85,7 @@ def test_money_that_we_did_not_ask_for_is_listed_and_told_once(house: House) -> 
     sub = house.subscription()
     card = house.card_of(sub)
     record = somebodys(house, card)
-    somebodys(house, card, name="old-shop-2", status="failed")
+    declined = somebodys(house, card, name="old-shop-2", status="failed")
     somebodys(house, "somebody else's card")
 
     assert compare(house)["foreign"] == 2
@@ -95,6 +95,10 @@ def test_money_that_we_did_not_ask_for_is_listed_and_told_once(house: House) -> 
     found = house.rows("SELECT merchant_uid, is_money FROM foreign_payment ORDER BY merchant_uid")
     assert [tuple(row) for row in found] == [("old-shop-1", True), ("old-shop-2", False)]
     accept_payment(house.database, record.imp_uid, by=WHO)
+    house.tick()
+    invoice = house.value("SELECT id FROM invoice WHERE subscription_id = :id", id=sub)
+    with pytest.raises(Conflict, match="no money moved"):
+        accept_payment(house.database, declined.imp_uid, by=WHO, pays=invoice)
     assert house.value("SELECT count(*) FROM foreign_payment WHERE accepted_at IS NULL AND is_money") == 0
     with pytest.raises(NotFound):
         accept_payment(house.database, "imp_nobody", by=WHO)
@@ -111,6 +115,8 @@ def test_a_foreign_payment_can_pay_an_invoice_of_its_card_and_of_no_other(house:
     with pytest.raises(Conflict, match="another customer"):
         accept_payment(house.database, record.imp_uid, by=WHO, pays=others)
     accept_payment(house.database, record.imp_uid, by=WHO, pays=invoice)
+    with pytest.raises(Conflict, match="accepted already"):
+        accept_payment(house.database, record.imp_uid, by=WHO, pays=invoice)
 
     house.charge()
     assert house.states("invoice") == {"void": 1, "paid": 1}
