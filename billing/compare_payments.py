@@ -118,7 +118,10 @@ class _Compared:
     def _sort(self, record: Record) -> None:
         attempt, payment = self._attempts.get(record.merchant_uid), self._payments.get(record.imp_uid)
         is_money = record.said in _MONEY
-        if record.sandbox and is_money and not self._ports.channel.is_test:
+        is_known = attempt is not None or record.customer_uid in self._cards
+        if attempt is not None and attempt.channel not in {None, self._ports.channel.name}:
+            return  # another channel of the same account, which is compared by itself
+        if record.sandbox and is_money and is_known and not self._ports.channel.is_test:
             self._foreign.append(record)  # no money: whoever took it for some must be told
         elif attempt is None:
             is_named_so = is_ours(record.merchant_uid, namespace=self._ports.namespace)

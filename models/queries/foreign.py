@@ -59,13 +59,15 @@ def cards_by_uid(tx: Transaction, channel: str, uids: Iterable[str]) -> Mapping[
 
 
 def attempts_named(tx: Transaction, uids: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """Attempts by order number."""
+    """Attempts by order number, each with the channel that it was sent through; None: it never was."""
     wanted = sorted(set(uids))
     if not wanted:
         return {}
     rows = tx.connection.execute(
         text(
-            "SELECT a.id, a.merchant_uid, a.amount, a.state, a.send_no, a.fence, a.invoice_id, i.subscription_id"
+            "SELECT a.id, a.merchant_uid, a.amount, a.state, a.send_no, a.fence, a.invoice_id, i.subscription_id,"
+            " (SELECT k.channel FROM send d JOIN billing_key k ON k.id = d.billing_key_id"
+            "  WHERE d.attempt_id = a.id AND d.send_no = a.send_no) AS channel"
             " FROM charge_attempt a JOIN invoice i ON i.id = a.invoice_id WHERE a.merchant_uid = ANY(:uids)"
         ),
         {"uids": wanted},

@@ -14,10 +14,11 @@ from billing import compare_gateway
 from billing.answer_foreign import accept_payment, ignore_schedule, revoke_schedule
 from billing.change_subscription import By
 from billing.compare_gateway import compare_due, compare_now
+from billing.ports import Channel
 from domain.errors import Conflict, GatewayTrouble, GatewayUnreachable, NotFound
 from domain.foreign import ForeignState
 from gateway.port import Charge, ScheduleState
-from models.queries import foreign
+from models.queries import foreign, installation
 from scheduler.pace import Bell
 from tests.fakes.gateway import Fate
 from tests.fakes.schedules import RevokeFate
@@ -162,6 +163,35 @@ def test_a_payment_that_the_gateway_lost_is_told_once(house: House) -> None:
     compare(house)
 
     assert incidents(house, "payment.missing_there") == 1
+
+
+def test_another_channel_of_the_same_account_is_none_of_this_ones_business(house: House) -> None:
+    house.subscription()
+    house.tick()
+    house.charge()  # on the test channel; its payments are marked sandbox
+    with house.database.transaction() as tx:
+        installation.know_channels(tx, ["live"])
+    live = Channel(name="live", is_test=False)
+    house.advance(hours=2)
+
+    found = compare_due(replace(house.ports, channel=live), for_seconds=600)
+
+    assert found["payments"] == 1
+    assert house.value("SELECT count(*) FROM foreign_payment") == 0
+    assert house.value("SELECT count(*) FROM outbox_event WHERE is_incident") == 0
+    assert house.states("invoice") == {"paid": 1}
+
+
+def test_a_test_payment_on_a_live_channel_is_no_money_and_is_told(house: House) -> None:
+    house.subscription()
+    house.tick()
+    house.charge()
+    live = Channel(name="default", is_test=False)
+    house.advance(hours=2)
+
+    compare_due(replace(house.ports, channel=live), for_seconds=600)
+
+    assert incidents(house, "payment.sandbox") == 1
 
 
 # Schedules.
