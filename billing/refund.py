@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from domain.evidence import Record
     from models.session import Database, Transaction
 
-#: Who proposes what nobody asked for.
+#: Who proposes what nobody asked for, and what the customer may read of it in the gateway's records.
 ENGINE: Final = "engine"
+ENGINES_WORDS: Final = "착오 결제 환불 (payment returned)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import structlog
 
 from billing.look_up import AT_ONCE, ask_each
 from billing.record_refund import RefundReport, record_refund
+from billing.refund import ENGINE, ENGINES_WORDS
 from billing.resolve_refunds import picture, resolve_refunds
 from billing.token_in_hand import token_in_hand
 from domain.breaker import BreakerState
@@ -157,7 +158,7 @@ def _claimed(row: Row[Any], written: dict[str, Any]) -> Claimed:
             imp_uid=row.imp_uid,
             amount=row.amount,
             checksum=written["checksum"],
-            reason=cancel_reason(mark=row.mark, reason=row.reason),
+            reason=cancel_reason(mark=row.mark, reason=ENGINES_WORDS if row.requested_by == ENGINE else row.reason),
             tax_free=row.tax_free,
             vat_amount=row.vat_amount,
         ),

@@ -11,6 +11,7 @@ from cli.options import Actor, After, AsJson, DryRun, Limit, Reason, SetAside, b
 from cli.output import as_dict, masked_uid, say, say_json, show_table, shown
 from domain.invoice import InvoiceState
 from models.queries import listing
+from models.queries import refund as refunds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,8 @@ def show(invoice: Id, as_json: AsJson = False) -> None:
             "attempts": listing.attempts_of(tx, invoice_id),
             "sends": listing.sends_of(tx, invoice_id),
             "payments": listing.payments_of(tx, invoice_id),
+            "refunds": refunds.refunds_of(tx, invoice_id),
+            "cancellations": refunds.cancellations_of(tx, invoice_id),
             "evidence": listing.evidence_of(tx, invoice_id),
             "events": listing.events_of(tx, invoice_id=invoice_id),
             "audit": listing.audits_of(tx, invoice_id),
@@ -168,7 +171,22 @@ def _happened(parts: dict[str, Any]) -> "list[tuple[Any, str]]":
         )
         for payment in parts["payments"]
     ]
+    lines += [
+        (
+            each.recorded_at,
+            f"{each.amount:,} won of {each.imp_uid} cancelled {_by_whom(each)}",
+        )
+        for each in parts["cancellations"]
+    ]
+    lines += [
+        (each.requested_at, f"refund {each.id} of {each.amount:,} won asked by {each.requested_by}: {each.state}")
+        for each in parts["refunds"]
+    ]
     return sorted(lines)
+
+
+def _by_whom(cancellation: Any) -> str:  # noqa: ANN401 - a row
+    return "elsewhere" if cancellation.refund_id is None else f"by refund {cancellation.refund_id}"
 
 
 def _kind(payment: Any) -> str:  # noqa: ANN401 - a row

@@ -120,6 +120,10 @@ def test_money_that_came_after_a_decline_waits_for_a_yes_or_a_no(jeonggi: Jeongg
     asked(jeonggi, "approve", proposal["id"], *REASON)
     assert house.refund() == {"succeeded": 1}
     assert house.gateway.cancels.given_back(late.imp_uid) == 9900
+    assert "착오 결제 환불" in house.gateway.cancels.asked[0].reason
+    told = jeonggi("invoice", "show", house.value("SELECT invoice_id FROM payment WHERE imp_uid = :u", u=late.imp_uid))
+    assert "asked by engine: succeeded" in told.out
+    assert f"9,900 won of {late.imp_uid} cancelled by refund {proposal['id']}" in told.out
     assert jeonggi("refund", "reject", proposal["id"], *REASON).code == 1
     assert asked(jeonggi, "list", "--operator") == []
 
