@@ -21,7 +21,7 @@ from billing.permission import Permission
 from billing.record_outcome import record_outcomes
 from billing.report import Looked, Report
 from billing.token_in_hand import token_in_hand
-from domain.errors import GatewayTrouble
+from domain.errors import GatewayRefusedCredentials, GatewayTrouble
 from domain.evidence import Said, Source
 from domain.halt import HaltCause
 from domain.outcome import Approved, Declined
@@ -57,6 +57,8 @@ def charge_due(ports: Ports) -> ChargeRun:
         _charge(ports, token, run)
     except GatewayTrouble as trouble:
         run.stopped_because = trouble.code
+        if isinstance(trouble, GatewayRefusedCredentials):
+            _log.error("channel.refused", channel=ports.channel.name)  # until somebody mends it
     return run
 
 

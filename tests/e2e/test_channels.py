@@ -136,10 +136,15 @@ def test_each_channel_charges_its_own_cards_whatever_the_others_do(
         eventually(lambda: _hung(fleet) >= 2, 90, "runs that hung")
         fleet.import_cards(_cards(SOUND, first=CARDS))
         eventually(lambda: _has_paid(fleet, sound=2 * CARDS), 60, f"later work: {_paid(fleet)}")
+        eventually(
+            lambda: _holds(fleet)[HUNG, "charge"] == _holds(fleet)[HUNG, "pace"] == 1, 60, "it holds a run of each"
+        )
         assert all(count == 1 for count in _holds(fleet).values())
         told = fleet.jeonggi("doctor", exit_code=1)
         for name, says in ((SOUND, "ok"), (HUNG, "problem"), (MISTAKEN, "problem")):
             assert any(row.startswith(says) and f"channel {name}:" in row for row in told.splitlines()), told
+
+        assert fleet.log_count("channel.refused", channel=MISTAKEN, level="error")
 
         line.let_go()
         fleet.jeonggi("channel", "resume", HALTED, "--reason", "the test goes on")
