@@ -16,12 +16,15 @@ from billing.follow_hints import follow_hints
 from billing.forget_hints import forget_hints
 from billing.receive_hint import receive_hint
 from billing.record_outcome import record_outcomes
+from billing.refund_due import refund_due
 from billing.token_in_hand import token_in_hand
 from domain.errors import GatewayUnreachable
 from domain.evidence import Source
 from domain.hint import HintStatus, read_hint
+from tests.fakes.cancels import CancelFate
 from tests.fakes.gateway import Fate
 from tests.support.mortal import Died, Life, mortal
+from tests.support.refunds import ask, pay, refund, settle_refunds, unlike
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -310,14 +313,32 @@ def test_money_that_is_not_what_was_asked_for_is_told_once_and_not_credited(hous
 def test_a_payment_cancelled_at_the_gateway_is_booked_by_its_hook(house: House) -> None:
     uid = _charged(house, Fate.APPROVE)
     paid = house.gateway.paid_records(uid)[0]
-    position = house.gateway.records.index(paid)
-    house.gateway.records[position] = replace(paid, status="cancelled", cancel_amount=paid.amount)
+    house.gateway.cancels.elsewhere(paid.imp_uid, paid.amount)
     _hook(house, uid, imp_uid=paid.imp_uid, status="cancelled")
 
     assert _follow(house) == {"cancellation": 1}
 
     assert house.rows("SELECT amount, cancelled_amount FROM payment") == [(9_900, 9_900)]
     assert house.states("invoice") == {"paid": 1}
+
+
+def test_the_hook_of_our_own_refund_whose_answer_was_lost_books_it_as_ours_and_once(house: House) -> None:
+    (imp_uid, payment_id) = next(iter(pay(house).items()))
+    house.gateway.cancels.script(imp_uid, CancelFate.LOSE_ANSWER)
+    refund_id = ask(house, payment_id, 4_000)
+    refund_due(house.ports)
+    assert refund(house, refund_id).state == "unknown"
+    uid = house.gateway.asked[0].merchant_uid
+    _hook(house, uid, imp_uid=imp_uid, status="cancelled")
+    _hook(house, uid, imp_uid=imp_uid, status="cancelled")
+
+    assert _follow(house) == {"cancellation": 1}
+
+    assert refund(house, refund_id).state == "succeeded"
+    assert house.rows("SELECT cancelled_amount FROM payment") == [(4_000,)]
+    settle_refunds(house)
+    assert unlike(house) == []
+    assert house.gateway.cancels.given_back(imp_uid) == 4_000
 
 
 def test_what_is_not_ours_is_never_looked_up_and_what_is_ours_only_so_often_a_minute(house: House) -> None:
