@@ -20,11 +20,10 @@ from domain.errors import BadInput, GatewayTrouble
 from gateway.card_details import CardDetails
 from gateway.customers import IssueKey
 from gateway.onetime import OnetimeCharge
-from runtime.logs import set_up_logs
-from runtime.settings import load_settings
 from simulator.faults import AT_DELIVERY, UNCHARGED, FaultKind
 from tests.contract.gateway.asking import boottime, client, make_token
 from tests.contract.gateway.servers import Conversation, SocketServer, answer
+from tests.support.loud_logs import loud_logs
 from tests.support.marked_card import Trawl, marked_card, odd_sentences, sentences, spoilt_cards
 from tests.support.simulator import IMP_KEY, IMP_SECRET
 
@@ -49,25 +48,14 @@ class WithLocals(logging.Formatter):
 @pytest.fixture
 def trawl(capfd: pytest.CaptureFixture[str]) -> Iterator[Trawl]:
     """Everything that is logged at DEBUG, by whoever, twice: as ours is, and with every traceback's variables."""
-    ours, theirs = io.StringIO(), io.StringIO()
-    root = logging.getLogger()
-    levels = {name: logging.getLogger(name).level for name in _LOUD}
-    before, level = root.handlers[:], root.level
-    set_up_logs(load_settings(log_level="DEBUG"), stream=ours)
-    loud = logging.StreamHandler(theirs)
-    loud.setFormatter(WithLocals())
-    root.addHandler(loud)
-    for name in _LOUD:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    trawl = Trawl()
-    try:
+    trawl, theirs = Trawl(), io.StringIO()
+    with loud_logs() as ours:
+        loud = logging.StreamHandler(theirs)
+        loud.setFormatter(WithLocals())
+        logging.getLogger().addHandler(loud)
+        for name in _LOUD:
+            logging.getLogger(name).setLevel(logging.DEBUG)
         yield trawl
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-        logging.captureWarnings(capture=False)
-        for name, old in levels.items():
-            logging.getLogger(name).setLevel(old)
     trawl.take("our log", ours.getvalue())
     trawl.take("a log of everything", theirs.getvalue())
     said = capfd.readouterr()

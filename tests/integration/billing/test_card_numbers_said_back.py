@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,10 +11,9 @@ from sqlalchemy import text
 
 from gateway.port import Answer
 from gateway.wire import classify_again
-from runtime.logs import set_up_logs
-from runtime.settings import load_settings
 from tests.fakes.gateway import FakeGateway
 from tests.support.house import House
+from tests.support.loud_logs import loud_logs
 from tests.support.marked_card import Trawl, sentences
 
 if TYPE_CHECKING:
@@ -59,16 +57,15 @@ def house(database_url: str) -> Iterator[House]:
 
 
 def test_nothing_of_a_card_that_the_gateway_says_back_is_stored_or_told(house: House) -> None:
-    log = io.StringIO()
-    set_up_logs(load_settings(log_level="DEBUG"), stream=log)
-    for number in range(4 * len(sentences())):
-        house.subscription(customer_ref=f"c{number:03d}")
-    house.tick()
-    house.charge()
-    house.advance(minutes=30)
-    house.tick()
-    house.resolve()
     trawl = Trawl()
+    with loud_logs() as log:
+        for number in range(4 * len(sentences())):
+            house.subscription(customer_ref=f"c{number:03d}")
+        house.tick()
+        house.charge()
+        house.advance(minutes=30)
+        house.tick()
+        house.resolve()
     trawl.take("our log", log.getvalue())
     tables = [row.name for row in house.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
     kept = 0
