@@ -1,7 +1,7 @@
 """Many subscriptions move off the gateway's schedules at once, each by itself: trouble with one is not the others'.
 
-What was begun and not ended is gone on with by whoever comes next: the same file once more, ``schedule resume``, or the hourly
-comparison. Each of them may be killed anywhere.
+What was begun and not ended is gone on with by whoever comes next: the same file once more, ``schedule resume``, or the
+hourly comparison. Each of them may be killed anywhere.
 """
 
 from __future__ import annotations
