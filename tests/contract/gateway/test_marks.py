@@ -31,7 +31,8 @@ async def hang(talk: Conversation) -> None:
 
 def on_a_transport(url: str, connections: int, use: Callable[[GatewayTransport], Awaitable[T]]) -> T:
     async def run() -> T:
-        transport = GatewayTransport(make_config(url), connections=connections)
+        # Connecting takes as long as it must on a busy machine: what is tested comes after it.
+        transport = GatewayTransport(make_config(url, connect_timeout_seconds=10.0), connections=connections)
         try:
             return await use(transport)
         finally:
