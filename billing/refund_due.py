@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import structlog
 
+from billing.halt_channel import is_running
 from billing.look_up import AT_ONCE, ask_each
 from billing.record_refund import RefundReport, record_refund
 from billing.refund import ENGINE, ENGINES_WORDS
 from billing.resolve_refunds import picture, resolve_refunds
 from billing.token_in_hand import token_in_hand
-from domain.breaker import BreakerState
 from domain.errors import GatewayTrouble
 from domain.outcome import NotExecutedReason
 from domain.refund import (
@@ -33,7 +33,6 @@ from domain.refund import (
 )
 from domain.states import advance
 from gateway.port import CancelOrder, CancelSaid
-from models.queries import brake
 from models.queries import refund as queries
 from models.session import CommitInDoubt, DatabaseTrouble
 
@@ -111,8 +110,8 @@ def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Seq
     claimed: list[Claimed] = []
     try:
         with ports.database.transaction() as tx:
-            if _is_stopped(brake.read_channel(tx, ports.channel.name)):
-                return []
+            if not is_running(tx, ports.channel.name):
+                return []  # halted, or the gateway would not answer: an open breaker holds until its pause is over
             rows = queries.lock_sendable(tx, channel=ports.channel.name, payment_ids=payment_ids)
             written = [_write(ports, tx, row, token) for row in rows]
             queries.write_refunds(tx, written)
@@ -122,11 +121,6 @@ def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Seq
             _hand_back(ports, each)
         return []
     return claimed
-
-
-def _is_stopped(state: Row[Any]) -> bool:
-    """A halt is somebody's word; an open breaker says that the gateway would not answer anyway."""
-    return state.halted_at is not None or state.breaker_state == BreakerState.OPEN
 
 
 def _write(ports: Ports, tx: Transaction, row: Row[Any], token: AccessToken) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from billing.charge_now import charge_now
 from billing.claim_due import claim_due
 from billing.halt_channel import halt, resume
 from billing.look_at_brakes import look_at_brakes
+from billing.refund import Wanted, request_refund
+from billing.refund_due import refund_due
 from billing.token_in_hand import token_in_hand
 from billing.windows import add_window, give_first_windows, remove_window
 from domain.breaker import BreakerTerms
@@ -197,6 +199,25 @@ def test_declines_for_the_merchants_account_in_a_row_halt_the_channel(house: Hou
     assert house.charge().claimed == 2  # counted anew
 
 
+def test_an_open_breaker_holds_refunds_until_its_pause_is_over_even_if_nothing_is_due_to_probe(house: House) -> None:
+    sold(house, 1)
+    house.charge()
+    payment: UUID = house.value("SELECT id FROM payment")
+    house.gateway.default = Fate.NOT_SENT
+    sold(house, 3)
+    house.charge()
+    assert breaker(house) == "open"
+    request_refund(house.database, payment, Wanted(amount=9_900, is_full=True), by=BY)
+
+    refund_due(house.ports)
+    assert house.states("refund") == {"requested": 1}
+    house.advance(seconds=PAUSE.total_seconds())
+    refund_due(house.ports)
+
+    assert breaker(house) == "open"
+    assert house.states("refund") == {"succeeded": 1}
+
+
 # The halt.
 
 
@@ -210,6 +231,38 @@ def test_a_halted_channel_claims_nothing_rings_nothing_and_loses_nothing(house: 
     house.advance(days=2)
     assert resume(house.database, "default", by=BY)
     assert_all_paid_once(house, 3)
+
+
+@pytest.mark.parametrize("fate", [Fate.NOT_SENT, Fate.LOSE_REQUEST])
+def test_a_reattempt_that_waited_behind_a_halt_is_not_sent_again_before_a_look_at_what_came_before_it(
+    house: House, fate: Fate
+) -> None:
+    (sub,) = sold(house, 1)
+    house.gateway.script(house.uid(sub, 0), Fate.DECLINE)
+    house.charge()
+    (first,) = house.gateway.asked
+    house.advance(days=1, hours=1)
+    house.tick()
+    house.gateway.script(house.uid(sub, 0, 2), fate)
+    house.charge()
+    halt(house.database, "default", by=BY)
+    for _ in range(30):  # an unknown is proven absent meanwhile
+        house.advance(minutes=10)
+        house.resolve()
+    assert house.states("charge_attempt") == {"declined": 1, "not_executed": 1}
+    house.gateway.records.clear()
+    house.gateway.record_payment(first)  # declined, it was told; it is paid
+    house.advance(days=3)
+    resume(house.database, "default", by=BY)
+
+    for _ in range(3):
+        house.tick()
+        house.charge()
+        house.advance(minutes=1)
+
+    assert house.paid_at_gateway() == {house.uid(sub, 0)[:-3]: 1}
+    assert house.states("invoice") == {"paid": 1}
+    assert house.states("charge_attempt") == {"approved": 1, "abandoned": 1}
 
 
 # Slow-down.
