@@ -13,51 +13,23 @@ from billing import charge_due as charging
 from billing.change_subscription import By
 from billing.claim_due import claim_due
 from billing.follow_hints import follow_hints
-from billing.forget_hints import forget_hints
 from billing.receive_hint import receive_hint
 from billing.record_outcome import record_outcomes
 from billing.refund_due import refund_due
 from billing.token_in_hand import token_in_hand
-from domain.errors import GatewayUnreachable
 from domain.evidence import Source
 from domain.hint import HintStatus, read_hint
 from tests.fakes.cancels import CancelFate
 from tests.fakes.gateway import Fate
+from tests.support.hooks import FORGED, charged, follow, follow_to_the_end, hook, outcomes, true_hook
 from tests.support.mortal import Died, Life, mortal
 from tests.support.refunds import ask, pay, refund, settle_refunds, unlike
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Sequence
     from datetime import datetime
 
-    from domain.evidence import Record
     from tests.support.house import House
-
-_FORGED = "imps_999999999999"
-
-
-def _hook(house: House, merchant_uid: str, *, imp_uid: str = _FORGED, status: str = "paid") -> int:
-    told = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
-    return receive_hint(house.database, read_hint(told, channel="default"))
-
-
-def _true_hook(house: House, record: Record) -> int:
-    return _hook(house, record.merchant_uid, imp_uid=record.imp_uid, status=record.status)
-
-
-def _follow(house: House) -> Counter[str]:
-    return follow_hints(house.ports)
-
-
-def _follow_to_the_end(house: House) -> None:
-    for _ in range(12):
-        _follow(house)
-        house.advance(seconds=400)
-
-
-def _outcomes(house: House) -> list[str | None]:
-    return [row.outcome for row in house.rows("SELECT outcome FROM gateway_event ORDER BY id")]
 
 
 def _books(house: House) -> Sequence[object]:
@@ -66,21 +38,11 @@ def _books(house: House) -> Sequence[object]:
     return [tuple(row) for table in tables for row in house.rows(f"SELECT * FROM {table} ORDER BY 1, 2")]
 
 
-def _charged(house: House, fate: Fate, text: str = "[120002] 한도초과") -> str:
-    """A subscription whose first charge met a fate; its order number."""
-    sub = house.subscription()
-    uid = house.uid(sub, 0)
-    house.gateway.script(uid, fate, text=text)
-    house.tick()
-    house.charge()
-    return uid
-
-
 def test_a_payment_whose_answer_was_lost_is_found_by_its_hook_before_any_look_is_due(house: House) -> None:
-    uid = _charged(house, Fate.LOSE_ANSWER)
-    _true_hook(house, house.gateway.paid_records(uid)[0])
+    uid = charged(house, Fate.LOSE_ANSWER)
+    true_hook(house, house.gateway.paid_records(uid)[0])
 
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
 
     assert house.states("invoice") == {"paid": 1}
     assert house.gateway.look_ups == [Source.FIND_ALL]
@@ -88,10 +50,10 @@ def test_a_payment_whose_answer_was_lost_is_found_by_its_hook_before_any_look_is
 
 
 def test_the_hook_of_an_answered_charge_costs_no_look_up(house: House) -> None:
-    uid = _charged(house, Fate.APPROVE)
-    _true_hook(house, house.gateway.paid_records(uid)[0])
+    uid = charged(house, Fate.APPROVE)
+    true_hook(house, house.gateway.paid_records(uid)[0])
 
-    assert _follow(house) == {"nothing_new": 1}
+    assert follow(house) == {"nothing_new": 1}
     assert house.gateway.look_ups == []
 
 
@@ -102,13 +64,13 @@ def test_a_hook_before_the_answer_waits_for_it_then_looks_and_the_sender_goes_on
     batch = claim_due(house.ports, token, at_most=10)
     assert batch is not None
     answers = [house.gateway.carry_out(charge, token) for charge in batch.charges]
-    _true_hook(house, house.gateway.paid_records(house.uid(sub, 0))[0])
+    true_hook(house, house.gateway.paid_records(house.uid(sub, 0))[0])
     before = house.rows("SELECT fence, next_look_up_at FROM charge_attempt")
 
-    assert _follow(house) == {}
+    assert follow(house) == {}
     assert house.rows("SELECT fence, next_look_up_at FROM charge_attempt") == before
     house.advance(seconds=21)
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
     assert house.states("charge_attempt") == {"approved": 1}
     assert house.rows("SELECT fence FROM charge_attempt") == [(before[0].fence,)]
 
@@ -119,13 +81,13 @@ def test_a_hook_before_the_answer_waits_for_it_then_looks_and_the_sender_goes_on
 
 
 def test_a_failed_hook_lets_the_resolver_look_now_and_under_its_own_fence(house: House) -> None:
-    uid = _charged(house, Fate.LOSE_DECLINE)
+    uid = charged(house, Fate.LOSE_DECLINE)
     record = house.gateway.records[0]
     later = house.value("SELECT next_look_up_at FROM charge_attempt")
 
-    _hook(house, uid, imp_uid=record.imp_uid, status="failed")
+    hook(house, uid, imp_uid=record.imp_uid, status="failed")
     evidence = house.value("SELECT count(*) FROM evidence")
-    assert _follow(house) == {"hastened": 1}
+    assert follow(house) == {"hastened": 1}
 
     assert house.states("charge_attempt") == {"unknown": 1}
     assert house.value("SELECT count(*) FROM evidence") == evidence
@@ -136,12 +98,12 @@ def test_a_failed_hook_lets_the_resolver_look_now_and_under_its_own_fence(house:
 def test_a_decline_that_turned_paid_is_recorded_and_alarmed_pays_what_is_owed_and_gets_a_proposed_refund(
     house: House,
 ) -> None:
-    uid = _charged(house, Fate.DECLINE)
+    uid = charged(house, Fate.DECLINE)
     house.advance(hours=5)
     late = house.gateway.record_payment(house.gateway.asked[0])
-    _true_hook(house, late)
+    true_hook(house, late)
 
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
 
     assert house.states("invoice") == {"paid": 1}
     assert house.states("charge_attempt") == {"approved": 1}
@@ -156,19 +118,19 @@ def test_a_decline_that_turned_paid_is_recorded_and_alarmed_pays_what_is_owed_an
 def test_a_decline_that_turned_paid_after_another_attempt_had_paid_is_surplus_with_a_proposed_refund(
     house: House,
 ) -> None:
-    _charged(house, Fate.DECLINE)
+    charged(house, Fate.DECLINE)
     house.advance(days=1)
     house.tick()
     house.charge()
     assert house.states("invoice") == {"paid": 1}
     late = house.gateway.record_payment(house.gateway.asked[0])
-    _true_hook(house, late)
+    true_hook(house, late)
 
-    assert _follow(house) == {"news": 1}
-    assert _true_hook(house, late) == 2
+    assert follow(house) == {"news": 1}
+    assert true_hook(house, late) == 2
     house.advance(minutes=2)
-    assert _true_hook(house, late) == 3
-    assert _follow(house) == {"nothing_new": 1}
+    assert true_hook(house, late) == 3
+    assert follow(house) == {"nothing_new": 1}
 
     assert house.rows("SELECT imp_uid FROM payment WHERE NOT counts") == [(late.imp_uid,)]
     kinds = [row.kind for row in house.rows("SELECT kind FROM outbox_event WHERE is_incident ORDER BY id")]
@@ -179,13 +141,13 @@ def test_a_decline_that_turned_paid_after_another_attempt_had_paid_is_surplus_wi
 
 
 def test_a_decline_that_turned_paid_after_its_subscription_was_cancelled_gets_a_proposed_refund(house: House) -> None:
-    uid = _charged(house, Fate.DECLINE)
+    uid = charged(house, Fate.DECLINE)
     sub_id = house.value("SELECT id FROM subscription")
     change_subscription.cancel(house.ports, sub_id, by=By(actor="somebody", reason="the customer left"))
     house.advance(days=20)
-    _true_hook(house, house.gateway.record_payment(house.gateway.asked[0]))
+    true_hook(house, house.gateway.record_payment(house.gateway.asked[0]))
 
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
 
     assert house.states("charge_attempt") == {"approved": 1}
     assert house.states("invoice") == {"void": 1}
@@ -198,7 +160,7 @@ def test_a_decline_that_turned_paid_after_its_subscription_was_cancelled_gets_a_
 def test_with_several_channels_the_one_that_the_attempt_was_sent_through_is_asked_whoever_says_otherwise(
     house: House,
 ) -> None:
-    uid = _charged(house, Fate.LOSE_ANSWER)
+    uid = charged(house, Fate.LOSE_ANSWER)
     second = replace(house.ports, channel=replace(house.ports.channel, name="second"))
     told = {"imp_uid": house.gateway.paid_records(uid)[0].imp_uid, "merchant_uid": uid, "status": "paid"}
     receive_hint(house.database, read_hint(told, channel="second"))
@@ -206,26 +168,26 @@ def test_with_several_channels_the_one_that_the_attempt_was_sent_through_is_aske
 
     assert follow_hints(second) == {"foreign": 1}
     assert house.gateway.look_ups == []
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
 
 
 @pytest.mark.parametrize("fate", [Fate.APPROVE, Fate.DECLINE, Fate.LOSE_REQUEST, Fate.NOT_SENT])
 def test_a_forged_hook_changes_nothing(house: House, fate: Fate) -> None:
-    uid = _charged(house, fate)
-    another = _charged(house, Fate.APPROVE)
+    uid = charged(house, fate)
+    another = charged(house, Fate.APPROVE)
     paid_elsewhere = house.gateway.paid_records(another)[0].imp_uid
     before = _books(house)
 
     for status in HintStatus:
-        for imp_uid in (_FORGED, paid_elsewhere):
-            _hook(house, uid, imp_uid=imp_uid, status=status)
-        _hook(house, "j" + "a" * 39, status=status)
-        _hook(house, "order-of-another-program", status=status)
-    _follow_to_the_end(house)
+        for imp_uid in (FORGED, paid_elsewhere):
+            hook(house, uid, imp_uid=imp_uid, status=status)
+        hook(house, "j" + "a" * 39, status=status)
+        hook(house, "order-of-another-program", status=status)
+    follow_to_the_end(house)
 
     assert _books(house) == before
-    assert None not in _outcomes(house)
-    assert "news" not in _outcomes(house)
+    assert None not in outcomes(house)
+    assert "news" not in outcomes(house)
 
 
 def test_hooks_at_every_moment_do_not_bring_a_proof_of_absence_forward(house: House) -> None:
@@ -237,8 +199,8 @@ def test_hooks_at_every_moment_do_not_bring_a_proof_of_absence_forward(house: Ho
     proven: dict[str, datetime] = {}
     while len(proven) < 2:
         house.advance(seconds=61)
-        _hook(house, house.uid(hooked, 0))
-        _follow(house)
+        hook(house, house.uid(hooked, 0))
+        follow(house)
         house.resolve()
         for row in house.rows("SELECT merchant_uid FROM charge_attempt WHERE state = 'not_executed'"):
             proven.setdefault(row.merchant_uid, house.now)
@@ -251,32 +213,32 @@ def test_hooks_at_every_moment_do_not_bring_a_proof_of_absence_forward(house: Ho
 
 
 def test_a_record_that_is_not_shown_yet_is_looked_for_again(house: House) -> None:
-    uid = _charged(house, Fate.LOSE_REQUEST)
-    _hook(house, uid, imp_uid="imps_000000000001")
-    assert _follow(house) == {"open": 1}
-    assert _follow(house) == {}
+    uid = charged(house, Fate.LOSE_REQUEST)
+    hook(house, uid, imp_uid="imps_000000000001")
+    assert follow(house) == {"open": 1}
+    assert follow(house) == {}
 
     assert house.gateway.record_payment(house.gateway.asked[0]).imp_uid == "imps_000000000001"
     house.advance(seconds=11)
 
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
     assert house.states("invoice") == {"paid": 1}
 
 
 def test_the_payment_that_a_hook_names_is_evidence_where_the_list_does_not_show_it_yet(house: House) -> None:
-    uid = _charged(house, Fate.LOSE_ANSWER)
+    uid = charged(house, Fate.LOSE_ANSWER)
     house.gateway.lag(uid, looks=100)
-    _true_hook(house, house.gateway.paid_records(uid)[0])
+    true_hook(house, house.gateway.paid_records(uid)[0])
 
-    assert _follow(house) == {"news": 1}
+    assert follow(house) == {"news": 1}
     assert house.states("invoice") == {"paid": 1}
     assert [row.source for row in house.rows("SELECT source FROM evidence")] == ["payment"]
 
 
 def test_a_process_that_dies_while_it_follows_a_hook_leaves_it_to_the_next_one(house: House) -> None:
     for dies_at in itertools.count(1):
-        uid = _charged(house, Fate.LOSE_ANSWER)
-        _true_hook(house, house.gateway.paid_records(uid)[0])
+        uid = charged(house, Fate.LOSE_ANSWER)
+        true_hook(house, house.gateway.paid_records(uid)[0])
         ports = mortal(house, Life(dies_at=dies_at))
         try:
             follow_hints(ports)
@@ -286,23 +248,23 @@ def test_a_process_that_dies_while_it_follows_a_hook_leaves_it_to_the_next_one(h
         finally:
             ports.database.close()
         house.advance(seconds=house.ports.limits.lease_seconds + 1)
-        _follow(house)
+        follow(house)
 
         assert house.states("invoice") == {"paid": dies_at}
         assert house.value("SELECT count(*) FROM payment") == dies_at
         assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'invoice.paid'") == dies_at
-        assert None not in _outcomes(house)
+        assert None not in outcomes(house)
         if has_lived:
             break
     assert dies_at > 8
 
 
 def test_money_that_is_not_what_was_asked_for_is_told_once_and_not_credited(house: House) -> None:
-    _charged(house, Fate.DECLINE)
+    charged(house, Fate.DECLINE)
     odd = house.gateway.record_payment(house.gateway.asked[0], amount=100)
     for _ in range(2):
-        _true_hook(house, odd)
-        assert _follow(house) == {"odd": 1}
+        true_hook(house, odd)
+        assert follow(house) == {"odd": 1}
         house.advance(minutes=2)
 
     assert house.states("invoice") == {"past_due": 1}
@@ -311,12 +273,12 @@ def test_money_that_is_not_what_was_asked_for_is_told_once_and_not_credited(hous
 
 
 def test_a_payment_cancelled_at_the_gateway_is_booked_by_its_hook(house: House) -> None:
-    uid = _charged(house, Fate.APPROVE)
+    uid = charged(house, Fate.APPROVE)
     paid = house.gateway.paid_records(uid)[0]
     house.gateway.cancels.elsewhere(paid.imp_uid, paid.amount)
-    _hook(house, uid, imp_uid=paid.imp_uid, status="cancelled")
+    hook(house, uid, imp_uid=paid.imp_uid, status="cancelled")
 
-    assert _follow(house) == {"cancellation": 1}
+    assert follow(house) == {"cancellation": 1}
 
     assert house.rows("SELECT amount, cancelled_amount FROM payment") == [(9_900, 9_900)]
     assert house.states("invoice") == {"paid": 1}
@@ -329,73 +291,13 @@ def test_the_hook_of_our_own_refund_whose_answer_was_lost_books_it_as_ours_and_o
     refund_due(house.ports)
     assert refund(house, refund_id).state == "unknown"
     uid = house.gateway.asked[0].merchant_uid
-    _hook(house, uid, imp_uid=imp_uid, status="cancelled")
-    _hook(house, uid, imp_uid=imp_uid, status="cancelled")
+    hook(house, uid, imp_uid=imp_uid, status="cancelled")
+    hook(house, uid, imp_uid=imp_uid, status="cancelled")
 
-    assert _follow(house) == {"cancellation": 1}
+    assert follow(house) == {"cancellation": 1}
 
     assert refund(house, refund_id).state == "succeeded"
     assert house.rows("SELECT cancelled_amount FROM payment") == [(4_000,)]
     settle_refunds(house)
     assert unlike(house) == []
     assert house.gateway.cancels.given_back(imp_uid) == 4_000
-
-
-def test_what_is_not_ours_is_never_looked_up_and_what_is_ours_only_so_often_a_minute(house: House) -> None:
-    house.limit(hint_look_ups_a_minute=5)
-    asked: list[str] = []
-    uid = _charged(house, Fate.DECLINE)
-    house.gateway.look_up_trouble = lambda: asked.append("once more")
-    for n in range(200):
-        _hook(house, "order-of-another-program", imp_uid=f"imps_8{n:011d}")
-        _hook(house, uid, imp_uid=f"imps_9{n:011d}")
-
-    for _ in range(10):
-        _follow(house)
-
-    assert _outcomes(house).count("foreign") == 200
-    assert 5 <= len(asked) <= 2 * 5
-    house.advance(seconds=61)
-    _follow(house)
-    assert 2 * 5 <= len(asked) <= 4 * 5
-
-
-def test_a_gateway_that_gives_no_answer_is_asked_again_later_and_not_for_ever(house: House) -> None:
-    def trouble() -> None:
-        raise GatewayUnreachable("away")
-
-    uid = _charged(house, Fate.DECLINE)
-    house.gateway.look_up_trouble = trouble
-    _hook(house, uid)
-
-    _follow_to_the_end(house)
-
-    assert _outcomes(house) == ["gave_up"]
-    assert len(house.gateway.look_ups) == 6
-
-
-def test_old_hooks_are_deleted_whatever_became_of_them(house: House) -> None:
-    uid = _charged(house, Fate.DECLINE)
-    _hook(house, uid)
-    house.advance(days=31)
-    _hook(house, uid, status="cancelled")
-
-    house.tick()
-    assert house.bells["worker.follow_hints"]
-    assert forget_hints(house.ports) == 1
-    assert house.value("SELECT count(*) FROM gateway_event") == 1
-
-
-def test_no_more_than_the_newest_hooks_are_kept_however_many_come(house: House) -> None:
-    house.limit(hint_rows=100)
-    for n in range(250):
-        _hook(house, "order-of-another-program", imp_uid=f"imps_8{n:011d}")
-    _follow(house)
-
-    house.tick()
-    assert house.bells["worker.follow_hints"]
-    assert forget_hints(house.ports) == 150
-    assert house.value("SELECT min(imp_uid) FROM gateway_event") == f"imps_8{150:011d}"
-    house.bells.clear()
-    house.tick()
-    assert not house.bells["worker.follow_hints"]
