@@ -115,3 +115,28 @@ def test_a_halt_is_told_with_what_ends_it(jeonggi: Jeonggi, house: House) -> Non
     assert "the bank called" in told
     assert "`jeonggi channel resume default` ends it" in told
     del house
+
+
+@pytest.mark.parametrize(
+    ("url", "is_test", "count"),
+    [
+        ("https://api.iamport.kr", "false", 1),
+        ("https://api.iamport.kr", "true", 0),
+        ("http://127.0.0.1:8090", "false", 0),
+    ],
+)
+def test_a_channel_behind_which_real_money_moves_begins_with_the_nightly_window(
+    jeonggi: Jeonggi, monkeypatch: pytest.MonkeyPatch, url: str, is_test: str, count: int
+) -> None:
+    monkeypatch.setenv("JEONGGI_GATEWAY_URL", url)
+    monkeypatch.setenv("JEONGGI_TEST_CHANNEL", is_test)
+    monkeypatch.setenv("JEONGGI_IMP_KEY", "key")
+    monkeypatch.setenv("JEONGGI_IMP_SECRET", "secret")
+    found = jeonggi("window", "list", "--json").document
+    nightly = ("default", "23:20", "01:10", "Asia/Seoul")
+    assert [(row["channel"], row["begins"], row["ends"], row["timezone"]) for row in found] == [nightly] * count
+    assert jeonggi("window", "list", "--json").document == found
+
+    for row in found:
+        jeonggi("window", "remove", row["id"], *REASON)
+    assert jeonggi("window", "list", "--json").document == []
