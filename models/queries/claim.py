@@ -32,11 +32,13 @@ _BILLED: Final = (
 #: And by a card of this channel.
 _CLAIMABLE: Final = f"{_BILLED} AND k.channel = :channel"
 _OPEN: Final = f"a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)})"
-#: Declined before, and an earlier attempt was not looked up lately (decision 19).
-_STALE: Final = "(e.cleared_at IS NULL OR e.cleared_at < :fresh)"
+#: Declined before, and an earlier attempt was not looked up lately (decision 19). What was not executed and is sent
+#: again may have waited for days behind a brake: then, too, they are looked up once more.
+_STALE: Final = f"e.state NOT IN ({listed(OPEN_ATTEMPT)}) AND (e.cleared_at IS NULL OR e.cleared_at < :fresh)"
 _NEEDS_LOOK: Final = (
     f"i.attempt_count > 0 AND EXISTS (SELECT FROM charge_attempt e WHERE e.invoice_id = i.id AND {_STALE})"
-    f" AND NOT EXISTS (SELECT FROM charge_attempt a WHERE {_OPEN})"
+    " AND NOT EXISTS (SELECT FROM charge_attempt u WHERE u.invoice_id = i.id"
+    f" AND u.state IN ({listed(UNDECIDED)}))"
 )
 _FROM: Final = (
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN billing_key k ON k.id = s.billing_key_id"

@@ -233,38 +233,6 @@ def test_a_halted_channel_claims_nothing_rings_nothing_and_loses_nothing(house: 
     assert_all_paid_once(house, 3)
 
 
-@pytest.mark.parametrize("fate", [Fate.NOT_SENT, Fate.LOSE_REQUEST])
-def test_a_reattempt_that_waited_behind_a_halt_is_not_sent_again_before_a_look_at_what_came_before_it(
-    house: House, fate: Fate
-) -> None:
-    (sub,) = sold(house, 1)
-    house.gateway.script(house.uid(sub, 0), Fate.DECLINE)
-    house.charge()
-    (first,) = house.gateway.asked
-    house.advance(days=1, hours=1)
-    house.tick()
-    house.gateway.script(house.uid(sub, 0, 2), fate)
-    house.charge()
-    halt(house.database, "default", by=BY)
-    for _ in range(30):  # an unknown is proven absent meanwhile
-        house.advance(minutes=10)
-        house.resolve()
-    assert house.states("charge_attempt") == {"declined": 1, "not_executed": 1}
-    house.gateway.records.clear()
-    house.gateway.record_payment(first)  # declined, it was told; it is paid
-    house.advance(days=3)
-    resume(house.database, "default", by=BY)
-
-    for _ in range(3):
-        house.tick()
-        house.charge()
-        house.advance(minutes=1)
-
-    assert house.paid_at_gateway() == {house.uid(sub, 0)[:-3]: 1}
-    assert house.states("invoice") == {"paid": 1}
-    assert house.states("charge_attempt") == {"approved": 1, "abandoned": 1}
-
-
 # Slow-down.
 
 
