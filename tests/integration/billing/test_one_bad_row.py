@@ -14,7 +14,6 @@ from billing.token_in_hand import token_in_hand
 from domain.outcome import Approved
 from models.session import DatabaseTrouble
 from scheduler.pace import Bell
-from scheduler.pace import Bell
 from tests.fakes.gateway import Fate
 from tests.support.mortal import settle_fast
 

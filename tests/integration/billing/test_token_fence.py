@@ -104,7 +104,9 @@ def test_a_sender_that_froze_past_the_check_is_refused_for_its_dead_token(house:
     house.charge()
     assert house.states("invoice") == {"paid": 1}
 
-    unchecked = replace(batch, send_before_boottime=house.boottime() + 60)  # it had looked at its watch before it froze
+    # It had looked at its watch, and at its permission, before it froze.
+    unchecked = replace(batch, send_before_boottime=house.boottime() + 60)
+    calls.allow(until_boottime=house.boottime() + 60)
     answer = _woken(unchecked, calls)
 
     assert answer.outcome == NotExecuted(reason=NotExecutedReason.UNAUTHORIZED)
