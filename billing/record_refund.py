@@ -23,6 +23,7 @@ from domain.refund import (
     SentRefund,
     entries_of,
     is_done_by,
+    is_within_a_sum,
 )
 from domain.states import advance
 from models.queries import refund as queries
@@ -144,7 +145,9 @@ class Books:
         self._payment = payment
         self._rows: Mapping[UUID, Row[Any]] = queries.lock_refunds(tx, payment_id)
         self.refunds = {key: dict(row._mapping) for key, row in self._rows.items()}  # noqa: SLF001 - its public view
-        self._booked = queries.booked_entries(tx, payment_id)
+        self._marks = {row["mark"]: row for row in self.refunds.values()}
+        self._told_in_sum = queries.booked_entries(tx, payment_id)
+        self._booked = set(self._told_in_sum)
         self._changed: dict[UUID, dict[str, Any]] = {}
         self._cancellations: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
@@ -159,8 +162,10 @@ class Books:
         if (record.imp_uid, record.amount) != (self._payment.imp_uid, self._payment.amount):
             return
         left = record.cancel_amount - self._payment.cancelled_amount
-        for entry in entries_of(record, booked=self._payment.cancelled_amount):
-            if entry.key in self._booked or entry.amount > left:
+        entries = entries_of(record, booked=self._payment.cancelled_amount)
+        # Those under a mark of ours first: what is left must never be used up by others.
+        for entry in sorted(entries, key=lambda each: each.mark not in self._marks):
+            if entry.key in self._booked or entry.amount > left or self._is_known_in_sum(entry):
                 continue
             left -= entry.amount
             row = self._refund_of(entry)
@@ -168,6 +173,13 @@ class Books:
                 self._succeed(row, entry)
             else:
                 self._book_elsewhere(entry)
+
+    def _is_known_in_sum(self, entry: Entry) -> bool:
+        """Booked when the gateway told the sum only; now it tells the history, too."""
+        row = self._marks.get(entry.key)
+        if row is not None:
+            return bool(row["state"] == RefundState.SUCCEEDED)
+        return is_within_a_sum(entry, self._told_in_sum)
 
     def end(self, report: RefundReport) -> str:
         """Move the reported refund; gives its state after it, or ``stale``."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from domain.evidence import LOOKS_APART, LOOKS_NEEDED, settled_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from domain.evidence import Patience, Record
@@ -122,6 +122,9 @@ _NOT_DONE: Final = (Trace.NONE, Trace.OVERTAKEN)
 _MARK: Final = re.compile(r"(?<![a-z2-7])jr[a-z2-7]{16}(?![a-z2-7])")
 _MARK_BYTES: Final = 10  # 16 characters of base32
 
+#: Begins the key of what was told in sum only; what stood cancelled after it follows.
+_UNTOLD: Final = "untold:"
+
 #: Characters of a cancel's reason, at most, its mark included: our choice, for the gateway publishes none.
 REASON_LENGTH: Final = 80
 
@@ -178,7 +181,7 @@ def entries_of(record: Record, *, booked: int = 0) -> list[Entry]:
         rest = record.cancel_amount - before
         entries.append(
             Entry(
-                key=f"untold:{record.cancel_amount}",
+                key=f"{_UNTOLD}{record.cancel_amount}",
                 amount=rest,
                 mark=None,
                 is_reasonless=True,
@@ -187,6 +190,12 @@ def entries_of(record: Record, *, booked: int = 0) -> list[Entry]:
             )
         )
     return entries
+
+
+def is_within_a_sum(entry: Entry, booked: Mapping[str, int]) -> bool:
+    """Whether an entry lies within a sum that was booked before the history told of it; ``booked``: won by key."""
+    ends = [(int(key.removeprefix(_UNTOLD)), won) for key, won in booked.items() if key.startswith(_UNTOLD)]
+    return any(end - won <= entry.before and entry.before + entry.amount <= end for end, won in ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

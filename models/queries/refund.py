@@ -158,13 +158,12 @@ def lock_refunds(tx: Transaction, payment_id: UUID) -> Mapping[UUID, Row[Any]]:
     return {row.id: row for row in rows}
 
 
-def booked_entries(tx: Transaction, payment_id: UUID) -> set[str]:
-    """Which entries of a payment's cancel history are written down."""
-    return set(
-        tx.connection.execute(
-            text("SELECT entry FROM payment_cancellation WHERE payment_id = :id"), {"id": payment_id}
-        ).scalars()
+def booked_entries(tx: Transaction, payment_id: UUID) -> dict[str, int]:
+    """Which entries of a payment's cancel history are written down, and their won."""
+    rows = tx.connection.execute(
+        text("SELECT entry, amount FROM payment_cancellation WHERE payment_id = :id"), {"id": payment_id}
     )
+    return {row.entry: row.amount for row in rows}
 
 
 def insert_refunds(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:

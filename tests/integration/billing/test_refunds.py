@@ -297,3 +297,22 @@ def test_parts_are_told_apart_where_the_gateway_tells_only_their_sum(house: Hous
     assert house.states("refund") == {"succeeded": 3}
     assert house.gateway.cancels.given_back(imp_uid) == 3_000
     assert unlike(house) == []
+
+
+def test_cancels_of_which_first_only_the_sum_was_told_are_booked_once(house: House) -> None:
+    """One made elsewhere and one of ours, told in sum; then the history is told, with a second of ours."""
+    ((imp_uid, payment_id),) = pay(house).items()
+    book = house.gateway.cancels
+    book.is_silent = True
+    book.elsewhere(imp_uid, 1_000)
+    book_cancellations(house.ports, [book.look(book.records[0])])
+    first = ask(house, payment_id, 2_000)
+    settle_refunds(house)
+
+    book.is_silent = False
+    second = ask(house, payment_id, 3_000)
+    settle_refunds(house)
+
+    assert (refund(house, first).state, refund(house, second).state) == ("succeeded", "succeeded")
+    assert unlike(house) == []
+    assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'payment.cancelled_elsewhere'") == 1
