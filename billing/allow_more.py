@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from billing.forecast import begin_day
+from billing.forecast import begin_day, later_today
 from billing.halt_channel import resume_within
 from domain.envelope import Envelope, Volume, limit_of
 from domain.errors import BadInput
@@ -42,7 +42,7 @@ def allow_more(
         database: Ours.
         channel: Its name.
         brakes: Under which terms the day is measured.
-        more: On top of everything; None: as much as is due now.
+        more: On top of everything; None: as much as is due now and will be by itself until the day ends.
         by: Who says so.
         dry_run: Only tell.
 
@@ -58,7 +58,9 @@ def allow_more(
         before = envelope.envelope_of(row)
         limit = limit_of(before, brakes.envelope)
         due = envelope.due_now(tx, channel)
-        wanted = (before.claimed + due).less(limit) if more is None else more
+        # What the day expects later must still find room, or the same person is asked twice, the second time at night.
+        ahead = later_today(tx, channel, end=row.ends_at)
+        wanted = (before.claimed + due + ahead).less(limit) if more is None else more
         state = brake.read_channel(tx, channel)
         is_full = state.halted_at is not None and state.halt_cause == HaltCause.ENVELOPE
         if wanted == Volume() and not is_full:

@@ -79,6 +79,12 @@ def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
             envelope.add_expected(tx, day.channel, day.day, more)
 
 
+def later_today(tx: Transaction, channel: str, *, end: datetime) -> Volume:
+    """What the day will see by itself and is not due yet, or not opened: until ``end``, its end."""
+    standing = envelope.standing(tx, channel=channel, after=tx.now, end=end)
+    return _periods_of(tx, channel, begin=None, end=end) + standing.opened + standing.spread + standing.declined
+
+
 def _has_begun(tx: Transaction, channel: str, today: date) -> bool:
     standing = envelope.read_envelope(tx, channel, today)
     is_begun = standing is not None and standing.begun_at is not None

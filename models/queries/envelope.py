@@ -50,6 +50,7 @@ _STANDING: Final = (
     " count(*) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_charges,"
     f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
     f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND i.next_attempt_at < :end"
+    " AND (CAST(:after AS timestamptz) IS NULL OR i.next_attempt_at > :after)"
     " AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"
     f"  WHERE a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)}))"
 )
@@ -198,12 +199,20 @@ def subscriptions_by_id(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row[An
 
 
 def standing(
-    tx: Transaction, *, end: datetime, channel: str | None = None, ids: Sequence[UUID] | None = None
+    tx: Transaction,
+    *,
+    end: datetime,
+    after: datetime | None = None,
+    channel: str | None = None,
+    ids: Sequence[UUID] | None = None,
 ) -> Standing:
-    """What stands due before an instant, of a channel or of named subscriptions; what is only sent again is none."""
+    """What stands due before an instant (and after another), of a channel or of named subscriptions.
+
+    What is only sent again is none.
+    """
     whose = "k.channel = :channel" if ids is None else "s.id = ANY(:ids)"
     named = {"channel": channel} if ids is None else {"ids": list(ids)}
-    row = tx.connection.execute(text(f"{_STANDING} AND {whose}"), {"end": end, **named}).one()
+    row = tx.connection.execute(text(f"{_STANDING} AND {whose}"), {"end": end, "after": after, **named}).one()
     return Standing(
         opened=Volume(charges=row.open_charges, won=int(row.open_won or 0)),
         spread=Volume(charges=row.spread_charges, won=int(row.spread_won or 0)),

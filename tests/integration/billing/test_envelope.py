@@ -77,6 +77,26 @@ def test_more_charges_than_the_day_may_hold_stop_before_any_of_them_and_are_made
     assert house.states("invoice") == {"paid": 8}
 
 
+def test_what_is_allowed_leaves_room_for_what_the_day_expects_later(house: House) -> None:
+    house.limit(claim_size=2, concurrency=2)
+    house.plan("tonight", cron="0 22 * * *")
+    for _ in range(6):
+        house.subscription(plan="tonight")
+    house.tick()
+    sell_unseen(house, 12)
+    house.charge()
+    assert halt_cause(house) == "envelope"
+
+    allow_more(house.database, "default", brakes=house.ports.limits.brakes, more=None, by=BY)
+    house.charge()
+    house.advance(hours=13)
+    house.tick()
+    house.charge()
+
+    assert halt_cause(house) is None
+    assert house.states("invoice") == {"paid": 18}
+
+
 def test_a_price_that_went_wrong_stops(house: House) -> None:
     house.limit(brakes=replace(NO_BRAKES, envelope=EnvelopeTerms(factor=2.0, floor=Volume(charges=100, won=20_000))))
     house.plan("daily", every="1 day")
