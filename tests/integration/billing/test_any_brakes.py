@@ -219,7 +219,7 @@ def _minute(instant: datetime) -> time:
 
 
 def test_no_sequence_of_brakes_loses_or_doubles_a_charge(database_url: str) -> None:
-    @settings(max_examples=examples(12))
+    @settings(max_examples=examples(14))
     @given(steps=st.lists(STEPS, min_size=10, max_size=20))
     def live(steps: list[tuple[str, dict[str, Any]]]) -> None:
         life = Life(database_url)
