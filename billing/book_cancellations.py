@@ -38,7 +38,7 @@ def book_cancellations(ports: Ports, records: Sequence[Record]) -> Counter[str]:
         record = cancelled[payment.imp_uid]
         if record.cancel_amount > payment.cancelled_amount:
             with ports.database.transaction() as tx:
-                books = Books(tx, ports.limits, payment.id)
+                books = Books(tx, ports, payment.id)
                 books.take(record)
                 books.write()
             booked["elsewhere"] += books.elsewhere

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from billing.ports import Limits, Ports
+    from billing.ports import Ports
     from domain.evidence import Record
     from domain.refund import RefundSource, Trace
     from models.session import Transaction
@@ -94,7 +94,7 @@ def record_refund(ports: Ports, report: RefundReport) -> str:
         payment_id = queries.payment_of(tx, report.refund_id)
         if payment_id is None:
             return "gone"
-        books = Books(tx, ports.limits, payment_id)
+        books = Books(tx, ports, payment_id)
         if report.record is not None:
             books.take(report.record)
         said = books.end(report)
@@ -136,12 +136,13 @@ def sent_of(row: Any, *, imp_uid: str, paid: int, booked: int) -> SentRefund:  #
 class Books:
     """A payment and its refunds, locked, as they move; and what must be written of them."""
 
-    def __init__(self, tx: Transaction, limits: Limits, payment_id: UUID) -> None:
+    def __init__(self, tx: Transaction, ports: Ports, payment_id: UUID) -> None:
         payment = queries.lock_payment(tx, payment_id)
         if payment is None:
             raise LookupError(f"payment {payment_id} is gone, and nothing deletes payments")
         self._tx = tx
-        self._limits = limits
+        self._limits = ports.limits
+        self._is_test = ports.channel.is_test
         self._payment = payment
         self._rows: Mapping[UUID, Row[Any]] = queries.lock_refunds(tx, payment_id)
         self.refunds = {key: dict(row._mapping) for key, row in self._rows.items()}  # noqa: SLF001 - its public view
@@ -237,7 +238,7 @@ class Books:
                 subscription_id=self._payment.subscription_id,
                 invoice_id=self._payment.invoice_id,
                 attempt_id=self._payment.attempt_id,
-                is_incident=True,
+                is_incident=not self._is_test,  # a test channel cancels everything each night
                 imp_uid=self._payment.imp_uid,
                 cancelled=entry.amount,
             )

@@ -139,17 +139,21 @@ def test_money_of_ours_that_no_look_up_showed_is_recorded(house: House) -> None:
     assert incidents(house, "attempt.approved_late") == 1
 
 
-def test_a_cancel_at_the_console_is_booked_once(house: House) -> None:
+@pytest.mark.parametrize("is_test", [False, True], ids=["live", "a test channel's night"])
+def test_a_cancel_at_the_console_is_booked_once(house: House, is_test: bool) -> None:
+    house.ports = replace(house.ports, channel=Channel(name="default", is_test=is_test))
     house.subscription()
     house.tick()
     house.charge()
     (record,) = house.gateway.records
+    house.gateway.records[:] = [replace(record, sandbox=is_test)]
     house.gateway.cancels.elsewhere(record.imp_uid, 900)
 
     assert compare(house)["cancelled"] == 1
     assert compare(house)["cancelled"] == 0
 
     assert house.value("SELECT cancelled_amount FROM payment") == 900
+    assert incidents(house, "payment.cancelled_elsewhere") == (0 if is_test else 1)
 
 
 def test_a_payment_that_the_gateway_lost_is_told_once(house: House) -> None:
