@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.record_refund import sent_of
 from domain.errors import BadInput, Conflict, NotFound
 from domain.refund import (
     OPEN_REFUND,
     REASON_LENGTH,
     REFUND_TABLE,
     REJECTABLE,
+    UNDECIDED_REFUND,
     RefundEvent,
     RefundState,
     entries_of,
+    is_over,
     refund_mark,
 )
 from domain.states import advance
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.change_subscription import By
-    from domain.evidence import Record
+    from domain.evidence import Patience, Record
     from models.session import Database, Transaction
 
 #: Who proposes what nobody asked for, and what the customer may read of it in the gateway's records.
@@ -110,8 +113,13 @@ def approve_refund(database: Database, refund_id: UUID, *, by: By, dry_run: bool
         return _refunding(payment, refunds, row, refund_id=refund_id, state=after)
 
 
-def reject_refund(database: Database, refund_id: UUID, *, by: By, dry_run: bool = False) -> Refunding:
+def reject_refund(
+    database: Database, refund_id: UUID, *, by: By, patience: Patience | None = None, dry_run: bool = False
+) -> Refunding:
     """Say no to a refund that is not out: nothing is sent, and its amount is free again.
+
+    Of one that is unknown a person who was asked may say so, too, once nothing can come of it any more; ``patience``
+    tells when that is. If the payment shows it all the same, it is booked all the same.
 
     Raises:
         NotFound: There is no such refund.
@@ -121,14 +129,22 @@ def reject_refund(database: Database, refund_id: UUID, *, by: By, dry_run: bool 
         payment, refunds = _locked(tx, refund_id)
         row = refunds[refund_id]
         state = RefundState(row.state)
-        if state not in REJECTABLE:
-            raise Conflict(f"refund {refund_id} is {state}: it cannot be taken back")
+        if state not in REJECTABLE and not _is_over(payment, row, tx.real, patience):
+            until = ", before an operator is asked and its send is settled" if state in UNDECIDED_REFUND else ""
+            raise Conflict(f"refund {refund_id} is {state}: it cannot be taken back{until}")
         after = advance(REFUND_TABLE, state, RefundEvent.REJECTED)
         if not dry_run:
             _write(tx, refund_id, after, ended_at=tx.now)
             _tell(tx, "refund.rejected", payment, refund_id, row.amount)
             _audit(tx, "refund.rejected", refund_id, by, amount=row.amount, imp_uid=payment.imp_uid)
         return _refunding(payment, refunds, row, refund_id=refund_id, state=after)
+
+
+def _is_over(payment: Row[Any], row: Row[Any], now: datetime, patience: Patience | None) -> bool:
+    if patience is None or row.state != RefundState.UNKNOWN or row.operator_since is None:
+        return False
+    sent = sent_of(row, imp_uid=payment.imp_uid, paid=payment.amount, booked=payment.cancelled_amount)
+    return is_over(sent, now=now, patience=patience)
 
 
 def new_refund(

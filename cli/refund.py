@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing.refund import Refunding, Wanted, approve_refund, reject_refund, request_refund
-from cli.opening import opened_database
+from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, DryRun, Limit, Reason, by
 from cli.output import as_dict, say, say_json, show_table
 from domain.errors import BadInput
@@ -71,11 +71,11 @@ def approve(refund: Id, reason: Reason, dry_run: DryRun = False, actor: Actor = 
 
 @app.command()
 def reject(refund: Id, reason: Reason, dry_run: DryRun = False, actor: Actor = None, as_json: AsJson = False) -> None:
-    """Say no to a refund that is not under way: nothing goes back."""
+    """Say no to a refund that is not under way, or of which nothing can come any more: nothing goes back."""
     who = by(actor, reason)
-    with opened_database() as (_, database):
-        refund_id = _found(database, refund)
-        asked = reject_refund(database, refund_id, by=who, dry_run=dry_run)
+    with opened_ports() as (_, ports):
+        refund_id = _found(ports.database, refund)
+        asked = reject_refund(ports.database, refund_id, by=who, patience=ports.limits.patience, dry_run=dry_run)
     verb = "would be rejected" if dry_run else "is rejected"
     told = f"refund {refund_id} {verb}: {asked.amount:,} won of {asked.imp_uid} stay"
     _tell(asked, told, is_written=not dry_run, as_json=as_json, refund_id=refund_id)

@@ -66,6 +66,7 @@ REFUND_TABLE: Final = {
     (_S.UNKNOWN, _E.REFUSED): _S.REFUSED,
     (_S.UNKNOWN, _E.NOT_EXECUTED): _S.NOT_EXECUTED,
     (_S.UNKNOWN, _E.UNKNOWN): _S.UNKNOWN,
+    (_S.UNKNOWN, _E.REJECTED): _S.REJECTED,  # a person looked at the payment; nothing can come of it any more
     (_S.NOT_EXECUTED, _E.SENT): _S.IN_FLIGHT,
     (_S.NOT_EXECUTED, _E.APPROVED): _S.NOT_EXECUTED,  # sent once more, by an operator's word
     (_S.NOT_EXECUTED, _E.REJECTED): _S.REJECTED,
@@ -84,7 +85,7 @@ UNDECIDED_REFUND: Final = (RefundState.IN_FLIGHT, RefundState.UNKNOWN)
 OUT_REFUND: Final = (*UNDECIDED_REFUND, RefundState.NOT_EXECUTED)
 #: Its amount is kept for it.
 OPEN_REFUND: Final = (RefundState.PROPOSED, RefundState.REQUESTED, *OUT_REFUND)
-#: A person may still say no.
+#: A person may still say no; to one that is unknown only once ``is_over``.
 REJECTABLE: Final = (RefundState.PROPOSED, RefundState.REQUESTED, RefundState.NOT_EXECUTED)
 
 
@@ -274,6 +275,12 @@ def never_happened(*, looks: Sequence[RefundLook], sent: SentRefund, patience: P
         if look.trace in _NOT_DONE and look.began_at >= final_from and look.token_digest != sent.token_digest
     }
     return {RefundSource.PAYMENT, RefundSource.FIND_ALL} <= final
+
+
+def is_over(sent: SentRefund, *, now: datetime, patience: Patience) -> bool:
+    """Whether nothing can come of a send any more that did not come by now, whatever became of it. Real time."""
+    final_from = settled_at(sent, patience)
+    return final_from is not None and now >= final_from
 
 
 def _is_contradicted(looks: Sequence[RefundLook]) -> bool:

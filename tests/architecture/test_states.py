@@ -82,7 +82,8 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
         _R.REQUESTED: frozenset({_RE.APPROVED, _RE.NOT_EXECUTED, _RE.UNKNOWN}),
         # The gateway may still be at it: nobody says no to it, and a refusal is looked at before it is believed.
         _R.IN_FLIGHT: frozenset({_RE.APPROVED, _RE.REJECTED, _RE.SENT, _RE.REFUSED}),
-        _R.UNKNOWN: frozenset({_RE.APPROVED, _RE.REJECTED, _RE.SENT}),
+        # Until nothing can come of it any more: then a person may say no.
+        _R.UNKNOWN: frozenset({_RE.APPROVED, _RE.SENT}),
         # Proven absent.
         _R.NOT_EXECUTED: frozenset({_RE.NOT_EXECUTED, _RE.UNKNOWN}),
         # Money went back: nothing undoes that.

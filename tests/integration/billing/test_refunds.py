@@ -223,6 +223,27 @@ def test_what_is_out_cannot_be_taken_back(house: House) -> None:
         reject_refund(house.database, mine, by=BY)
 
 
+def test_what_asking_never_settles_is_ended_by_a_person_and_a_new_one_can_be_asked_for(house: House) -> None:
+    """The gateway called it done and never shows it: no other refund of the payment can go before it has ended."""
+    ((imp_uid, payment_id),) = pay(house).items()
+    house.gateway.cancels.fates.append(CancelFate.SAY_DONE)
+    mine = ask(house, payment_id, PART)
+    house.refund()
+    patience = house.ports.limits.patience
+    with pytest.raises(Conflict, match="before an operator is asked"):
+        reject_refund(house.database, mine, by=BY, patience=patience)
+    settle_refunds(house)
+    assert refund(house, mine).operator_since is not None
+
+    reject_refund(house.database, mine, by=BY, patience=patience)
+    again = ask(house, payment_id, PART)
+    settle_refunds(house)
+
+    assert (refund(house, mine).state, refund(house, again).state) == ("rejected", "succeeded")
+    assert house.gateway.cancels.given_back(imp_uid) == PART
+    assert unlike(house) == []
+
+
 def test_nothing_is_sent_through_a_halted_channel_and_all_of_it_after(house: House) -> None:
     ((_, payment_id),) = pay(house).items()
     mine = ask(house, payment_id, PART)
