@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 #: How often the gateway is asked to revoke what still waits, before somebody is told to ask again.
 _ROUNDS: Final = 3
+#: How a payment of a schedule has ended.
+_ENDS: Final = frozenset({Said.PAID, Said.CANCELLED, Said.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,21 +136,26 @@ def _read(ports: Ports, token: AccessToken, row: Row[Any], adopted: Row[Any], no
     state = state_of(schedule)
     asked_at = row.asked_at or row.began_at
     longest = ports.limits.patience.longest_processing
-    # It may have run in the moment in which it was revoked, and not tell.
-    is_doubtful = state is ForeignState.GONE or (
-        state is ForeignState.REVOKED and adopted.schedule_at <= asked_at + longest
+    status = "" if schedule is None else schedule.payment_status
+    # It may have run in the moment in which it was revoked, and not tell; or ran, and does not tell with what end.
+    is_doubtful = (
+        state is ForeignState.GONE
+        or (state is ForeignState.REVOKED and adopted.schedule_at <= asked_at + longest)
+        or (state is ForeignState.EXECUTED and status not in _ENDS)
     )
-    is_paid = is_doubtful and any(
-        record.said in {Said.PAID, Said.CANCELLED}
-        for record in ports.gateway.find_all(merchant_uid=adopted.merchant_uid, token=token).records
-    )
+    saids = set()
+    if is_doubtful:
+        records = ports.gateway.find_all(merchant_uid=adopted.merchant_uid, token=token).records
+        saids = {record.said for record in records}
+    if saids == {Said.FAILED} and state is ForeignState.EXECUTED:
+        status = Said.FAILED
     return _Read(
         row=adopted,
         schedule=schedule,
         became=became(
             state=state,
-            is_paid=is_paid,
-            payment_status="" if schedule is None else schedule.payment_status,
+            is_paid=not saids.isdisjoint({Said.PAID, Said.CANCELLED}),
+            payment_status=status,
             at=adopted.schedule_at if schedule is None else schedule.schedule_at,
             asked_at=asked_at,
             now=now,

@@ -72,6 +72,10 @@ class ScheduleBook:
         self._lag[merchant_uid] = looks
         self._before[merchant_uid] = self._planned[merchant_uid]
 
+    def hide_end(self, merchant_uid: str) -> None:
+        """It tells that it ran, and not what became of its payment."""
+        self._planned[merchant_uid] = replace(self._planned[merchant_uid], payment_status="", imp_uid=None)
+
     def forget(self, merchant_uid: str) -> None:
         """The gateway does not know it any more."""
         del self._planned[merchant_uid]

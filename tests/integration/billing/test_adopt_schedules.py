@@ -314,6 +314,24 @@ def test_what_an_adopted_schedule_paid_is_no_incident(house: House) -> None:
     assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
 
 
+@pytest.mark.parametrize("declined", [False, True])
+def test_a_schedule_that_ran_and_does_not_tell_its_end_is_looked_up_by_its_order_number(
+    house: House, declined: bool
+) -> None:
+    someone = Subscriber(ref="a", first_in=3_600, declined=declined)
+    schedule_all(house, [someone])
+    offer = begun(house, someone)
+    house.advance(hours=2)
+    house.gateway.book.run_due()
+    house.gateway.book.hide_end("old-a-0")
+
+    stands = finish_adoption(house.ports, offer.subscription_id)
+
+    assert (stands.is_done, stands.paid_elsewhere) == (True, 0 if declined else 1)
+    go_on(house, *MONTHS)
+    assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
+
+
 def test_nobody_gets_past_an_adoption_that_is_not_ended(house: House) -> None:
     someone = Subscriber(ref="a", first_in=-3_600 * 2)
     house.gateway.book.add("old-a-0", customer_uid=someone.card, at=START + timedelta(seconds=30))
