@@ -208,6 +208,12 @@ ATTENTION: Final[Mapping[str, str]] = {
         " FROM refund r JOIN payment p ON p.id = r.payment_id"
         " WHERE r.state = 'proposed' OR r.operator_since IS NOT NULL"
     ),
+    # A halt, a breaker's pause and another refund of the same payment end; a channel that nobody configures does not.
+    "refund_is_not_sent": (
+        "SELECT r.id, r.amount || ' won of ' || p.imp_uid || ' by channel ' || r.channel || ', due since ' || r.next_at"
+        " FROM refund r JOIN payment p ON p.id = r.payment_id WHERE r.state IN ('requested', 'not_executed')"
+        " AND r.operator_since IS NULL AND r.next_at < :slow_real - interval '2 hours'"
+    ),
     "channel_halted": ("SELECT c.name, coalesce(c.halt_reason, '') FROM channel_state c WHERE c.halted_at IS NOT NULL"),
 }
 

@@ -90,7 +90,7 @@ _PAST_DUE = "(SELECT id FROM invoice WHERE state = 'past_due')"
 _REFUND = (
     "INSERT INTO refund (id, payment_id, channel, amount, tax_free, reason, requested_by, requested_at, mark, state,"
     " send_no, fence, absent_count, next_at, checksum, token_digest, sent_at, first_sent_at, send_before, lease_until)"
-    " SELECT gen_random_uuid(), id, 'default', {amount}, 0, 'a test', 'tester', now(), 'jr', '{state}', 1, 1, 0,"
+    " SELECT gen_random_uuid(), id, 'default', {amount}, 0, 'a test', 'tester', now(), gen_random_uuid(), '{state}', 1, 1, 0,"
     " {next_at}, {amount}, 'digest', now(), now(), now(), now() FROM payment ORDER BY id LIMIT 1"
 )
 _SOME = "(SELECT id FROM subscription ORDER BY id LIMIT 1)"
@@ -250,6 +250,7 @@ def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(ho
         f"UPDATE charge_attempt SET decline_code = '{codes_of(*NO_STRIKE)[0]}' WHERE invoice_id = {_PAST_DUE}",
         "UPDATE invoice SET next_attempt_at = NULL WHERE state = 'past_due'",
         _REFUND.format(state="proposed", amount="1", next_at="NULL"),
+        _REFUND.format(state="requested", amount="1", next_at="'2026-01-01'"),
         "INSERT INTO foreign_payment (id, channel, imp_uid, merchant_uid, amount, cancelled_amount, status, is_money,"
         " is_sandbox, first_seen_at, last_seen_at)"
         " VALUES (gen_random_uuid(), 'default', 'imp_old', 'old', 1, 0, 'paid', true, false, now(), now())",
