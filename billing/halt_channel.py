@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 def halt(database: Database, channel: str, *, by: By, cause: HaltCause = HaltCause.PERSON) -> bool:
-    """Let no call be made until it is resumed; gives whether it was running. What is in flight is awaited.
+    """Let no call be made until it is resumed; gives whether it is this halt that holds. What is in flight is awaited.
 
     No worker starts a call later than a second after this has returned (``billing.permission``).
     """
     with database.transaction() as tx:
-        was_running = halt_within(tx, channel, reason=f"{by.actor}: {by.reason}", cause=cause)
-        if was_running:
+        is_ours = halt_within(tx, channel, reason=f"{by.actor}: {by.reason}", cause=cause)
+        if is_ours:
             _audit(tx, "channel.halted", channel, by)
-    return was_running
+    return is_ours
 
 
 def halt_within(tx: Transaction, channel: str, *, reason: str, cause: HaltCause) -> bool:
     """The same inside a transaction that found out; its last statement but one, for it locks the channel's row."""
-    was_running = installation.halt_channel(tx, channel, reason=reason, cause=cause)
-    if was_running:
+    is_ours = installation.halt_channel(tx, channel, reason=reason, cause=cause)
+    if is_ours:
         is_incident = cause is not HaltCause.PERSON
         halted = installation.event(
             tx, "channel.halted", is_incident=is_incident, channel=channel, cause=cause, reason=reason
         )
         installation.write_events(tx, [halted])
-    return was_running
+    return is_ours
 
 
 def resume(database: Database, channel: str, *, by: By) -> bool:

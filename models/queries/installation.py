@@ -234,14 +234,18 @@ def give_rate_back(tx: Transaction, grant: Grant, *, channel: str, unused: int) 
 
 
 def halt_channel(tx: Transaction, channel: str, *, reason: str, cause: HaltCause = HaltCause.PERSON) -> bool:
-    """Let no claim be made until somebody resumes; gives whether it was running."""
+    """Let no claim be made until somebody resumes; gives whether this halt is in force, and no earlier one.
+
+    A person's takes the place of the engine's: what answers the engine's question does not end the person's halt.
+    """
     return bool(
         tx.connection.execute(
             text(
-                "UPDATE channel_state SET halted_at = :real, halt_reason = :reason, halt_cause = :cause"
-                " WHERE name = :name AND halted_at IS NULL"
+                "UPDATE channel_state SET halted_at = coalesce(halted_at, :real), halt_reason = :reason,"
+                " halt_cause = :cause WHERE name = :name"
+                " AND (halted_at IS NULL OR (:cause = :person AND halt_cause IS DISTINCT FROM :person))"
             ),
-            {"name": channel, "reason": reason, "cause": cause, "real": tx.real},
+            {"name": channel, "reason": reason, "cause": cause, "person": HaltCause.PERSON, "real": tx.real},
         ).rowcount
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from billing.allow_more import allow_more
 from billing.change_subscription import By
 from billing.charge_now import charge_now
+from billing.halt_channel import halt, resume
 from domain.billing_period import CatchUp
 from domain.breaker import BreakerTerms
 from domain.envelope import EnvelopeTerms, Volume
@@ -75,6 +76,24 @@ def test_more_charges_than_the_day_may_hold_stop_before_any_of_them_and_are_made
     house.settle()
     assert set(house.paid_at_gateway().values()) == {1}
     assert house.states("invoice") == {"paid": 8}
+
+
+def test_a_persons_halt_of_a_channel_that_its_envelope_halted_is_not_ended_by_allowing_more(house: House) -> None:
+    house.tick()
+    sell_unseen(house, 7)
+    house.charge()
+    assert halt_cause(house) == "envelope"
+    assert halt(house.database, "default", by=BY)
+    assert not halt(house.database, "default", by=BY)
+
+    allowed = allow_more(house.database, "default", brakes=house.ports.limits.brakes, more=None, by=BY)
+
+    assert not allowed.was_resumed
+    assert house.charge().claimed == 0
+    assert halt_cause(house) == "person"
+    resume(house.database, "default", by=BY)
+    house.charge()
+    assert house.states("invoice") == {"paid": 7}
 
 
 def test_what_is_allowed_leaves_room_for_what_the_day_expects_later(house: House) -> None:
