@@ -161,18 +161,21 @@ def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
 def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, end: datetime, but: UUID) -> bool:
     """Whether a customer has another charge, made or due by itself, in a span of billing time.
 
-    What is set aside, or has a revoked or blocked card, is not charged by itself: it would keep the day for ever.
+    What is set aside, or has a revoked or blocked card, or one of a channel that is configured no more, is not charged
+    by itself: it would keep the day for ever.
     """
     return bool(
         tx.connection.execute(
             text(
                 "SELECT EXISTS (SELECT FROM subscription s JOIN invoice i ON i.subscription_id = s.id"
-                " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN charge_attempt a ON a.invoice_id = i.id"
+                " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN channel_state c ON c.name = k.channel"
+                " LEFT JOIN charge_attempt a ON a.invoice_id = i.id"
                 " WHERE s.customer_id = :customer AND i.id <> :but AND ("
                 "  (a.started_at >= :begin AND a.started_at < :end)"
                 "  OR (NOT i.is_catch_up AND i.next_attempt_at < :end AND i.set_aside_reason IS NULL"
-                "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL)))"
+                "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND c.missing_since IS NULL)))"
                 " OR EXISTS (SELECT FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id"
+                "  JOIN channel_state c ON c.name = k.channel AND c.missing_since IS NULL"
                 "  WHERE s.customer_id = :customer AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
                 "  AND k.foreign_schedule_since IS NULL"
                 f"  AND s.state IN ({listed(BILLABLE)}) AND s.next_billing_at < :end)"

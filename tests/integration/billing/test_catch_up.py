@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.calendars import schedule_of
-from billing.change_subscription import By, pause, resume
+from billing.change_subscription import By, change_card, pause, resume
 from domain.billing_period import Calendar, CatchUp
 from tests.fakes.gateway import Fate
 from tests.support.mortal import settle_fast
@@ -134,7 +134,7 @@ def test_what_fell_due_during_a_pause_is_caught_up_once_a_day(house: House) -> N
     _assert_one_a_day(house)
 
 
-@pytest.mark.parametrize("trouble", ["subscription set aside", "invoice set aside", "card revoked"])
+@pytest.mark.parametrize("trouble", ["subscription set aside", "invoice set aside", "card revoked", "channel missing"])
 def test_what_is_never_charged_by_itself_takes_nobodys_day(house: House, trouble: str) -> None:
     sub, _, current = _behind(house, CatchUp.ALL, customer="c", started_on=date(2025, 10, 15))
     other = house.subscription(plan="other", customer_ref="c")
@@ -143,6 +143,10 @@ def test_what_is_never_charged_by_itself_takes_nobodys_day(house: House, trouble
     elif trouble == "invoice set aside":
         house.tick()
         statement = "UPDATE invoice SET set_aside_reason = 'odd' WHERE subscription_id = :id"
+    elif trouble == "channel missing":
+        elsewhere, _ = house.beside("not-configured-any-more")
+        change_card(elsewhere, other, customer_uid="card-over-there", by=BY)
+        statement = "SELECT FROM subscription WHERE id = :id"
     else:
         house.tick()
         statement = (
