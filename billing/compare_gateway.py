@@ -97,15 +97,7 @@ def _step(ports: Ports, stand: _Stand, found: Counter[str], leave_at: float) -> 
         # What somebody has begun and left; what time leaves over is the next round's.
         found += resume_adoptions(ports, moved=lambda _: None, goes_on=lambda: ports.boottime() < leave_at)
         with ports.database.transaction() as tx:
-            foreign.note_comparison(
-                tx,
-                ports.channel.name,
-                taken_until=tx.real,
-                next_at=stand.began_at + EVERY,
-                round_began_at=None,
-                schedules_from=None,
-                finished_at=tx.real,
-            )
+            foreign.end_round(tx, ports.channel.name, next_at=stand.began_at + EVERY)
         return False
     with ports.database.transaction() as tx:
         foreign.note_comparison(

@@ -210,7 +210,8 @@ def _values(tx: Transaction, record: Record) -> dict[str, Any]:
 def _is_before(record: Record, card: Row[Any] | None) -> bool:
     """Whether it was made before the card came to us: then whose it is is no question of ours."""
     at = record.paid_at or record.failed_at or record.started_at
-    return card is not None and at is not None and at < card.created_at
+    # The gateway tells whole seconds: one of the same second may have been made after it.
+    return card is not None and at is not None and at < card.created_at.replace(microsecond=0)
 
 
 def _incident(

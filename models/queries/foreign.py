@@ -361,8 +361,28 @@ def note_comparison(tx: Transaction, channel: str, **values: object) -> None:
 
 
 def compare_soon(tx: Transaction) -> None:
-    """Cards have come in: let the next tick look at what foreign hands do to them."""
+    """Cards have come in: let the next tick look at what foreign hands do to them.
+
+    A round that is under way has perhaps read past them: it is told by a time after its beginning, and the next one
+    begins as soon as it ends. Both wait for this transaction.
+    """
     tx.connection.execute(
-        text("UPDATE gateway_comparison SET next_at = :real WHERE next_at > :real AND round_began_at IS NULL"),
+        text(
+            "UPDATE gateway_comparison SET"
+            " next_at = greatest(CAST(:real AS timestamptz), round_began_at + interval '1 microsecond')"
+            " WHERE next_at > :real OR round_began_at IS NOT NULL"
+        ),
         {"real": tx.real},
+    )
+
+
+def end_round(tx: Transaction, channel: str, *, next_at: datetime) -> None:
+    """All was read; the next round begins at ``next_at``, or at once, if cards have come in meanwhile."""
+    tx.connection.execute(
+        text(
+            "UPDATE gateway_comparison SET taken_until = :real, finished_at = :real, round_began_at = NULL,"
+            " schedules_from = NULL, next_at = CASE WHEN next_at > round_began_at THEN :real ELSE :next_at END"
+            " WHERE channel = :channel"
+        ),
+        {"channel": channel, "real": tx.real, "next_at": next_at},
     )

@@ -105,6 +105,15 @@ def test_money_that_we_did_not_ask_for_is_listed_and_told_once(house: House) -> 
         accept_payment(house.database, "imp_nobody", by=WHO)
 
 
+def test_money_taken_in_the_second_in_which_a_card_came_to_us_is_listed(house: House) -> None:
+    """The gateway tells whole seconds, so that it seems to be older than the card."""
+    house.advance(seconds=7.6)
+    taken = somebodys(house, house.card_of(house.subscription()))
+    house.gateway.records[:] = [replace(taken, paid_at=house.real.replace(microsecond=0))]
+    house.advance(minutes=1)
+    assert compare(house)["foreign"] == 1
+
+
 def test_a_foreign_payment_can_pay_an_invoice_of_its_card_and_of_no_other(house: House) -> None:
     mine, other = house.subscription(), house.subscription()
     house.tick()
@@ -308,6 +317,20 @@ def test_a_round_is_rung_hourly_and_only_where_there_are_cards(house: House) -> 
     house.advance(hours=1, seconds=1)
     house.tick()
     assert house.bells[Bell.COMPARE] == 2
+
+
+def test_a_card_that_comes_during_a_round_is_looked_at_as_soon_as_it_ends(house: House) -> None:
+    house.subscription()
+    house.advance(hours=2)
+    compare_due(replace(house.ports, boottime=clock()), for_seconds=1)  # it has begun, and read the first payments
+    with house.database.transaction() as tx:
+        foreign.compare_soon(tx)  # as every import of cards does
+    house.advance(seconds=1)
+    compare_due(house.ports, for_seconds=600)
+    house.tick()
+    compare_due(house.ports, for_seconds=600)
+    house.tick()
+    assert house.bells[Bell.COMPARE] == 1, "once more at once, and then every hour again"
 
 
 def test_a_round_without_time_goes_on_where_it_stood(house: House) -> None:
