@@ -231,7 +231,8 @@ def _checked(payment: Row[Any], refunds: Mapping[UUID, Row[Any]], wanted: Wanted
     if not wanted.is_full and wanted.amount == left:
         raise BadInput(f"{told}: {left:,} won is all that is left; to give all of it back say --full {left}")
     if not 0 < wanted.amount <= left:
-        raise BadInput(f"{told}: give an amount from 1 to {left - 1}, or --full {left}")
+        part = f"give an amount from 1 to {left - 1}, or " if left > 1 else "say "
+        raise BadInput(f"{told}: {part}--full {left}")
     tax_free_left, vat_left = _parts_left(payment, refunds)
     if wanted.is_full:
         return Wanted(amount=left, is_full=True, tax_free=tax_free_left, vat_amount=vat_left)

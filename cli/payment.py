@@ -13,6 +13,7 @@ from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, by
 from cli.output import as_dict, masked_uid, say, say_json, show_table
 from cli.patience import once_there_is_a_token
 from models.queries import foreign_listing, listing
+from runtime.wiring import chosen_channel
 
 app = typer.Typer(no_args_is_help=True, help="Money that came, and money that others took from our cards.")
 
@@ -46,7 +47,8 @@ def list_(
     with opened_database() as (settings, database), database.reading() as tx:
         after_id = listing.find_id(tx, "foreign_payment" if foreign else "payment", after) if after else None
         if foreign:
-            rows = foreign_listing.foreign_payments(tx, channel=channel, everything=all_, limit=limit, after=after_id)
+            chosen = None if channel is None else chosen_channel(settings, channel)
+            rows = foreign_listing.foreign_payments(tx, channel=chosen, everything=all_, limit=limit, after=after_id)
         else:
             wanted = listing.find_id(tx, "subscription", subscription) if subscription else None
             rows = foreign_listing.payments(tx, subscription_id=wanted, limit=limit, after=after_id)

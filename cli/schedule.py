@@ -39,7 +39,7 @@ def list_(
     with opened_database() as (settings, database), database.reading() as tx:
         rows = foreign_listing.schedules(
             tx,
-            channel=channel,
+            channel=None if channel is None else chosen_channel(settings, channel),
             everything=all_,
             limit=limit,
             after=listing.find_id(tx, "foreign_schedule", after) if after else None,

@@ -90,8 +90,8 @@ _PAST_DUE = "(SELECT id FROM invoice WHERE state = 'past_due')"
 _REFUND = (
     "INSERT INTO refund (id, payment_id, channel, amount, tax_free, reason, requested_by, requested_at, mark, state,"
     " send_no, fence, absent_count, next_at, checksum, token_digest, sent_at, first_sent_at, send_before, lease_until)"
-    " SELECT gen_random_uuid(), id, 'default', {amount}, 0, 'a test', 'tester', now(), gen_random_uuid(), '{state}', 1, 1, 0,"
-    " {next_at}, {amount}, 'digest', now(), now(), now(), now() FROM payment ORDER BY id LIMIT 1"
+    " SELECT gen_random_uuid(), id, 'default', {amount}, 0, 'a test', 'tester', now(), gen_random_uuid(), '{state}', 1,"
+    " 1, 0, {next_at}, {amount}, 'digest', now(), now(), now(), now() FROM payment ORDER BY id LIMIT 1"
 )
 _SOME = "(SELECT id FROM subscription ORDER BY id LIMIT 1)"
 _PAYER = f"(SELECT subscription_id FROM invoice WHERE id = {_PAID})"

@@ -196,3 +196,8 @@ def test_what_cannot_be_done_is_told_in_one_sentence(jeonggi: Jeonggi, gateway: 
     assert jeonggi("payment", "accept", "imp_nobody", *REASON).code == 1
     assert jeonggi("schedule", "adopt", "/nowhere.csv").code == 2
     assert jeonggi("payment", "compare", "--channel", "another").code == 2
+    for listed in (("schedule", "list"), ("payment", "list", "--foreign")):
+        told = jeonggi(*listed, "--channel", "another")
+        assert (told.code, "there is no channel 'another'" in told.err) == (2, True), (
+            "an empty list would read as all well"
+        )
