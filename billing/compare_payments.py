@@ -119,7 +119,7 @@ class _Compared:
         attempt, payment = self._attempts.get(record.merchant_uid), self._payments.get(record.imp_uid)
         is_money = record.said in _MONEY
         is_known = attempt is not None or record.customer_uid in self._cards
-        if attempt is not None and attempt.channel not in {None, self._ports.channel.name}:
+        if attempt is not None and attempt.channels and self._ports.channel.name not in attempt.channels:
             return  # another channel of the same account, which is compared by itself
         if record.sandbox and is_money and is_known and not self._ports.channel.is_test:
             self._foreign.append(record)  # no money: whoever took it for some must be told

@@ -59,15 +59,15 @@ def cards_by_uid(tx: Transaction, channel: str, uids: Iterable[str]) -> Mapping[
 
 
 def attempts_named(tx: Transaction, uids: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """Attempts by order number, each with the channel that it was sent through; None: it never was."""
+    """Attempts by order number, each with the channels that its sends went through."""
     wanted = sorted(set(uids))
     if not wanted:
         return {}
     rows = tx.connection.execute(
         text(
             "SELECT a.id, a.merchant_uid, a.amount, a.state, a.send_no, a.fence, a.invoice_id, i.subscription_id,"
-            " (SELECT k.channel FROM send d JOIN billing_key k ON k.id = d.billing_key_id"
-            "  WHERE d.attempt_id = a.id AND d.send_no = a.send_no) AS channel"
+            " ARRAY(SELECT k.channel FROM send d JOIN billing_key k ON k.id = d.billing_key_id"
+            "  WHERE d.attempt_id = a.id) AS channels"
             " FROM charge_attempt a JOIN invoice i ON i.id = a.invoice_id WHERE a.merchant_uid = ANY(:uids)"
         ),
         {"uids": wanted},
@@ -162,8 +162,9 @@ def payments_of_channel(tx: Transaction, channel: str, *, begin: datetime, end: 
             "SELECT p.id, p.imp_uid, p.amount, p.cancelled_amount, p.invoice_id, p.attempt_id, i.subscription_id"
             " FROM payment p JOIN invoice i ON i.id = p.invoice_id"
             " WHERE p.paid_at >= :begin AND p.paid_at < :end AND p.cancelled_amount = 0"
-            " AND EXISTS (SELECT FROM send d JOIN billing_key k ON k.id = d.billing_key_id"
-            "  WHERE d.attempt_id = p.attempt_id AND k.channel = :channel)"
+            # All of its sends: of one that went through two channels, nobody knows which of them has the payment.
+            " AND :channel = ALL(SELECT k.channel FROM send d JOIN billing_key k ON k.id = d.billing_key_id"
+            "  WHERE d.attempt_id = p.attempt_id)"
         ),
         {"begin": begin, "end": end, "channel": channel},
     ).all()

@@ -10,6 +10,7 @@ import pytest
 
 from billing.change_subscription import By, Made, change_card
 from billing.charge_due import charge_due
+from billing.compare_gateway import compare_due
 from billing.halt_channel import halt, resume
 from billing.resolve_unknown import resolve_unknown
 from billing.take_turn import taken_turn
@@ -86,6 +87,36 @@ def test_what_was_lost_at_one_account_is_proven_there_before_it_is_sent_through_
     assert [record.merchant_uid for record in gateway.records] == [house.uid(sub, 0)]
     assert house.gateway.records == []
     assert house.states("invoice") == {"paid": 1}
+
+
+def test_money_that_comes_late_at_an_account_that_had_none_is_found_there_though_another_one_was_paid(
+    house: House,
+) -> None:
+    other, gateway = house.beside("other")
+    sub = house.subscription()
+    house.gateway.script(house.uid(sub, 0), Fate.LOSE_REQUEST)
+    house.tick()
+    house.charge()
+    (lost,) = house.gateway.asked
+    for _ in range(12):
+        house.advance(minutes=10)
+        house.resolve()
+    assert house.states("charge_attempt") == {"not_executed": 1}
+    change_card(other, sub, customer_uid="card-over-there", by=BY)
+    assert charge_due(other).claimed == 1
+    assert len(gateway.records) == 1
+    late = house.gateway.record_payment(lost)
+    house.advance(hours=2)
+
+    for _ in range(2):
+        for ports in (house.ports, other):
+            compare_due(ports, for_seconds=600)
+        house.advance(hours=2)
+
+    surplus = house.rows("SELECT imp_uid, counts FROM payment ORDER BY counts")
+    assert [(row.imp_uid, row.counts) for row in surplus] == [(late.imp_uid, False), (gateway.records[0].imp_uid, True)]
+    assert house.rows("SELECT state, channel FROM refund") == [("proposed", "default")]
+    assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'payment.missing_there'") == 0
 
 
 def test_a_reattempt_through_another_account_waits_for_a_look_at_the_first_one_even_if_that_is_halted(
