@@ -1,6 +1,6 @@
 """Cancels that the gateway shows and our books do not have: made at its console, or by a lost refund of ours.
 
-They are found by whoever reads payment records: the daily comparison, and hooks that make somebody look.
+They are found by whoever reads payment records: the hourly comparison, and hooks that make somebody look.
 """
 
 from __future__ import annotations

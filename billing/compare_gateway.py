@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.adopt_rows import resume_adoptions
@@ -110,8 +111,16 @@ def _step(ports: Ports, stand: _Stand, found: Counter[str], leave_at: float) -> 
     return True
 
 
-def compare_now(ports: Ports, *, days: int, progress: Callable[[str], None]) -> Counter[str]:
+def compare_now(
+    ports: Ports,
+    *,
+    days: int,
+    progress: Callable[[str], None],
+    patiently: Callable[[Callable[[], Counter[str]]], Counter[str]] = lambda work: work(),
+) -> Counter[str]:
     """Compare the last days' payments and all schedules, at once and whole; gives what was found.
+
+    ``patiently`` does one span's work, once more if it wants: a token may come to its end on the way.
 
     Raises:
         GatewayTrouble: A list could not be read; what was found before is written down.
@@ -122,15 +131,15 @@ def compare_now(ports: Ports, *, days: int, progress: Callable[[str], None]) -> 
     begin, end = began_at - timedelta(days=days), began_at
     while begin < end:
         until = min(begin + PAYMENTS_SPAN, end)
-        found += compare_payments(ports, begin=begin, until=until, progress=progress)
+        found += patiently(partial(compare_payments, ports, begin=begin, until=until, progress=progress))
         begin = until
     begin, end = began_at - SCHEDULES_BEHIND, began_at + SCHEDULES_AHEAD
     while begin < end:
         until = min(begin + SCHEDULES_SPAN, end)
-        found += sweep_schedules(ports, begin=begin, until=until, progress=progress)
+        found += patiently(partial(sweep_schedules, ports, begin=begin, until=until, progress=progress))
         begin = until
     progress("schedules that were not seen again")
-    found += ask_about_unseen(ports, since=began_at)
+    found += patiently(partial(ask_about_unseen, ports, since=began_at))
     return +found
 
 

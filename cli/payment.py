@@ -1,6 +1,7 @@
 """Commands about money that came: to us, and to others by cards of ours."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -127,7 +128,8 @@ def compare(
     """Read the gateway's payments and schedules against the books, now and whole; what is found is written down."""
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     with opened_ports_with_gateway(channel) as (_, ports), console.status("reading") as status:
-        found = once_there_is_a_token(ports, lambda: compare_now(ports, days=days, progress=status.update))
+        patiently = partial(once_there_is_a_token, ports)
+        found = compare_now(ports, days=days, progress=status.update, patiently=patiently)
     if as_json:
         say_json({name: found[name] for name in _FOUND})
         return
