@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from cli.output import warn
 from domain.errors import TokenNotYet
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ def once_there_is_a_token(ports: Ports, work: Callable[[], T]) -> T:
     """
     never = Event()
     end = ports.boottime() + _LONGEST_SECONDS
+    is_told = False
     while True:
         try:
             return work()
-        except TokenNotYet:
+        except TokenNotYet as not_yet:
             if ports.boottime() > end:
                 raise
+            if not is_told:
+                warn(f"waiting: {not_yet}")
+                is_told = True
             never.wait(_ROUND_SECONDS)

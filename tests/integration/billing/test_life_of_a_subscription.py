@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from billing import charge_due as charging
 from billing.calendars import schedule_of
 from billing.change_subscription import By, cancel, change_card, pause, resume
+from billing.charge_held import charge_held
 from billing.charge_now import charge_now
 from billing.claim_due import claim_due
 from billing.record_outcome import record_outcomes
@@ -308,7 +309,10 @@ class Life(RuleBasedStateMachine):
             self.house.close()
 
     def _settle(self) -> None:
-        """Time goes on, the gateway approves, until nothing is undecided or due but what waits for an operator."""
+        """Time goes on, the gateway approves, until nothing is undecided or due but what waits for an operator.
+
+        What was held for a refused request is mended, and charged by one command.
+        """
         self.frozen = None
         for _ in range(ROUNDS):
             self.the_channel_is_resumed()
@@ -323,7 +327,9 @@ class Life(RuleBasedStateMachine):
                 odd=sorted(self._odd()),
             )
             if at is None:
-                return
+                if not charge_held(self.house.ports, decline_code=None, by=BY).invoices:
+                    return
+                continue
             self.house.to(max(at, self.house.now + timedelta(seconds=1)))
         raise AssertionError(f"after {ROUNDS} rounds something is still undecided or due")
 

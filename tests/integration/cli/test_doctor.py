@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from tests.support.simulator import running_simulator
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
     from models.session import Database
@@ -92,3 +96,17 @@ def test_a_gateway_that_cannot_be_reached_is_told(jeonggi: Jeonggi, monkeypatch:
 
 def test_the_version_is_told(jeonggi: Jeonggi) -> None:
     assert jeonggi("version", "--json").document["version"]
+
+
+def test_a_token_in_its_last_minute_is_no_problem(
+    jeonggi: Jeonggi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_simulator(tmp_path, token_life_seconds=50) as simulator:
+        for name, value in simulator.environment.items():
+            monkeypatch.setenv(name, value)
+        first = jeonggi("doctor", "--json")
+        then = jeonggi("doctor", "--json")
+
+    told = {check["name"]: check["told"] for check in then.document["checks"]}
+    assert (first.code, then.code, problems(then)) == (0, 0, {})
+    assert told["channel default"].startswith("not asked just now: the access token is in its last minute")
