@@ -10,13 +10,17 @@ from uuid import UUID
 
 from psycopg import sql
 
+from tests.support.brake_rows import brake_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
+from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
+from tests.support.told_rows import FURNISHED_TOLD, told_rows
 
 if TYPE_CHECKING:
     import psycopg
 
 AT = datetime(2026, 1, 31, 1, tzinfo=UTC)
 PLAN, PRICE, CUSTOMER, KEY, SUBSCRIPTION, INVOICE, ATTEMPT, PAYMENT = (UUID(int=number) for number in range(1, 9))
+OTHER_INVOICE = UUID(int=14)  # without an attempt
 
 _numbers = itertools.count(100)
 
@@ -26,7 +30,8 @@ def row(table: str) -> dict[str, Any]:
     number = next(_numbers)
     own = UUID(int=number)
     kinds = _of_the_installation(number) | _of_what_is_sold(number, own) | _of_what_is_owed(number, own)
-    return (kinds | foreign_rows(number, own))[table]
+    kinds |= foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
+    return kinds[table]
 
 
 def _of_the_installation(number: int) -> dict[str, dict[str, Any]]:
@@ -184,5 +189,6 @@ def furnish(connection: psycopg.Connection) -> None:
     for table, names in named.items():
         insert(connection, table, row(table) | names)
     insert(connection, "subscription", row("subscription") | {"id": ADOPTED})
-    for table, names in FURNISHED_FOREIGN.items():
+    insert(connection, "invoice", row("invoice") | {"id": OTHER_INVOICE})
+    for table, names in (*FURNISHED_FOREIGN.items(), *FURNISHED_REFUND, *FURNISHED_TOLD.items()):
         insert(connection, table, row(table) | names)

@@ -12,22 +12,27 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
-from models import foreign, hint, installation, invoice, refund, subscription  # noqa: F401 - they register their tables
+from models import brake, decline, foreign, hint, installation, invoice, refund, subscription  # noqa: F401 - they register their tables
 from models.base import Base
+from tests.support.brake_rows import FORBIDDEN_BRAKE
 from tests.support.databases import fresh_database
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
+from tests.support.refund_rows import BEYOND_PAYMENT, FORBIDDEN_REFUND, REFUND
 from tests.support.rows import (
     AT,
     ATTEMPT,
     CUSTOMER,
     INVOICE,
     KEY,
+    OTHER_INVOICE,
+    PAYMENT,
     PLAN,
     SUBSCRIPTION,
     furnish,
     insert,
     row,
 )
+from tests.support.told_rows import FORBIDDEN_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +120,9 @@ FORBIDDEN = [
     ),
     Forbidden("ck_charge_attempt_declined_has_a_code", "charge_attempt", {"state": "declined"}),
     Forbidden(
-        "ck_charge_attempt_unknown_is_never_forgotten", "charge_attempt", {"state": "unknown", "invoice_id": NOBODY}
+        "ck_charge_attempt_unknown_is_never_forgotten",
+        "charge_attempt",
+        {"state": "unknown", "invoice_id": OTHER_INVOICE},
     ),
     # Once and no more.
     Forbidden("uq_plan_code", "plan", {"code": "basic"}),
@@ -153,9 +160,21 @@ FORBIDDEN = [
     Forbidden("fk_payment_invoice_id", "payment", {"invoice_id": NOBODY}),
     Forbidden("fk_payment_attempt_id", "payment", {"attempt_id": NOBODY}),
     Forbidden("fk_evidence_attempt_id_send_no", "evidence", {"send_no": 2}),
-    *(Forbidden(guard, table, values) for guard, table, values in FORBIDDEN_FOREIGN),
+    *(
+        Forbidden(guard, table, values)
+        for rows in (FORBIDDEN_FOREIGN, FORBIDDEN_REFUND, FORBIDDEN_BRAKE, FORBIDDEN_TOLD)
+        for guard, table, values in rows
+    ),
 ]
-APPEND_ONLY = ("audit_entry", "evidence", "skipped_period")
+APPEND_ONLY = (
+    "audit_entry",
+    "decline_rule",
+    "evidence",
+    "payment_cancellation",
+    "refund_evidence",
+    "skipped_period",
+)
+ONE_ROW = ("billing_clock", "installation")  # which stands already
 
 
 @pytest.fixture(scope="module")
@@ -174,17 +193,32 @@ def connection(furnished_url: str) -> Iterator[psycopg.Connection]:
         opened.rollback()
 
 
-@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda forbidden: f"{forbidden.guard}-{list(forbidden.values)}")
-def test_a_forbidden_row_is_refused_by_its_guard(connection: psycopg.Connection, forbidden: Forbidden) -> None:
-    with pytest.raises(psycopg.IntegrityError) as refused:
-        insert(connection, forbidden.table, row(forbidden.table) | forbidden.values)
+def drop_guard(connection: psycopg.Connection, forbidden: Forbidden) -> None:
+    """Until the test's transaction is rolled back. A unique index without a constraint is dropped as such."""
+    guard, table = sql.Identifier(forbidden.guard), sql.Identifier(forbidden.table)
+    if connection.execute("SELECT FROM pg_constraint WHERE conname = %s", (forbidden.guard,)).rowcount:
+        connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, guard))
+    else:
+        connection.execute(sql.SQL("DROP INDEX {}").format(guard))
 
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda forbidden: f"{forbidden.guard}-{list(forbidden.values)}")
+def test_a_forbidden_row_is_refused_by_its_guard_alone(connection: psycopg.Connection, forbidden: Forbidden) -> None:
+    forbidden_row = row(forbidden.table) | forbidden.values
+    if forbidden.table in ONE_ROW:
+        connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(forbidden.table)))
+
+    with pytest.raises(psycopg.IntegrityError) as refused, connection.transaction():
+        insert(connection, forbidden.table, forbidden_row)
     assert refused.value.diag.constraint_name == forbidden.guard
+
+    drop_guard(connection, forbidden)
+    insert(connection, forbidden.table, forbidden_row)
 
 
 @pytest.mark.parametrize("table", sorted({forbidden.table for forbidden in FORBIDDEN}))
 def test_the_same_row_without_the_forbidden_value_is_taken(connection: psycopg.Connection, table: str) -> None:
-    if table in {"billing_clock", "installation"}:  # one row, which stands already
+    if table in ONE_ROW:
         connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
 
     insert(connection, table, row(table))
@@ -234,6 +268,7 @@ def test_every_trigger_is_one_that_is_tried_here(connection: psycopg.Connection)
     assert triggers == {
         "billing_clock_is_monotone",
         "billing_key_has_one_channel",
+        "refund_within_payment",
         *(f"{table}_is_append_only" for table in APPEND_ONLY),
         *(f"{table}_is_never_emptied" for table in APPEND_ONLY),
     }
@@ -246,6 +281,38 @@ def test_a_card_stays_with_its_channel(connection: psycopg.Connection) -> None:
         connection.execute("UPDATE billing_key SET channel = 'other' WHERE id = %s", (KEY,))
 
     assert refused.value.diag.constraint_name == "billing_key_has_one_channel"
+
+
+@pytest.mark.parametrize("values", BEYOND_PAYMENT, ids=str)
+def test_a_refund_stays_within_what_is_left_of_its_payment(
+    connection: psycopg.Connection, values: dict[str, Any]
+) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        insert(connection, "refund", row("refund") | values)
+
+    assert refused.value.diag.constraint_name == "refund_within_payment"
+
+
+def test_a_refund_stays_within_its_payment_when_it_is_rewritten(connection: psycopg.Connection) -> None:
+    ended = row("refund") | {"payment_id": PAYMENT, "amount": 9_801, "state": "refused", "next_at": None}
+    insert(connection, "refund", ended)  # what was refused is left over
+
+    for statement, refund_id in (
+        ("UPDATE refund SET amount = checksum + 1, checksum = checksum + 1 WHERE id = %s", REFUND),
+        ("UPDATE refund SET state = 'requested' WHERE id = %s", ended["id"]),
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation) as refused, connection.transaction():
+            connection.execute(statement, (refund_id,))
+        assert refused.value.diag.constraint_name == "refund_within_payment"
+
+    connection.execute("UPDATE refund SET amount = 9900, checksum = 9900 WHERE id = %s", (REFUND,))
+
+
+def test_an_open_refund_makes_others_of_its_payment_wait(connection: psycopg.Connection, furnished_url: str) -> None:
+    insert(connection, "refund", row("refund") | {"payment_id": PAYMENT})
+
+    with psycopg.connect(furnished_url) as other, pytest.raises(psycopg.errors.LockNotAvailable):
+        other.execute("SELECT FROM payment WHERE id = %s FOR NO KEY UPDATE NOWAIT", (PAYMENT,))
 
 
 def test_billing_time_never_goes_back(connection: psycopg.Connection) -> None:
