@@ -86,6 +86,8 @@ def read_customer_uid(value: str) -> str:
         raise BadInput(f"customer_uid has {len(value)} characters; 1 to {CUSTOMER_UID_LENGTH} are taken")
     if not value.isprintable() or any(character.isspace() for character in value):
         raise BadInput("customer_uid holds a space or a character that cannot be printed")
+    if value in {".", ".."} or max(value) > "\uffff":
+        raise BadInput("customer_uid is only dots or holds a character that the gateway's addresses cannot carry")
     return value
 
 
