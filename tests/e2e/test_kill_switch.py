@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -31,6 +32,7 @@ CARDS = 1_200
 IN_FLIGHT = 500
 IN_LINE = 100  # claimed, and not started yet
 SENDERS = ("a", "b", "c")
+CONCURRENCY = 400  # a sender's
 RATE = 60  # a second: what the simulator takes without a queue before its door, also on a busy machine
 PROMISED_SECONDS = 1.0
 QUEUE_SECONDS = 0.2
@@ -47,13 +49,13 @@ def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
             redis_url=redis_url,
             simulator=simulator,
             gateway_rate=RATE,
-            gateway_concurrency=400,
+            gateway_concurrency=CONCURRENCY,
             claim_size=50,
             # Calls in flight are held for as long as the test needs.
             gateway_read_timeout_seconds=60,
             gateway_total_timeout_seconds=70,
-            send_window_seconds=20,
-            token_guard_seconds=30,
+            send_window_seconds=40,
+            token_guard_seconds=50,
             soft_limit_seconds=120,
             hard_limit_seconds=135,
             lease_seconds=150,
@@ -77,13 +79,11 @@ def test_no_call_starts_later_than_a_second_after_the_halt(fleet: Fleet) -> None
     with fleet.ports() as ports:
         tick([ports], lambda *_: None, open_for_seconds=30)
         fleet.control("POST", "/hold", {"on": True})
-        for name in SENDERS:
+        for nth, name in enumerate(SENDERS, start=1):
             fleet.start(name, "tests.support.sender")
-        eventually(lambda: fleet.in_flight() >= IN_FLIGHT, 60, f"{IN_FLIGHT} calls in flight")
-        # A call that waits before the simulator's door has started long before it is received.
-        eventually(lambda: _answers_at_once(fleet), 30, "no queue before the simulator's door")
-
-        assert _claimed(ports) - fleet.in_flight() > IN_LINE  # these would start one after the other
+            # One after the other: a run ends its claims when it finds that others hold what is due.
+            eventually(partial(_has_claimed, ports, nth * CONCURRENCY), 60, f"{nth} senders are full")
+        eventually(lambda: _is_busy(fleet, ports), 60, f"{IN_FLIGHT} calls in flight, {IN_LINE} in line, and no queue")
 
         assert halt(ports.database, "default", by=BY)
         halted_at = time.time()  # right after its commit
@@ -100,6 +100,19 @@ def test_no_call_starts_later_than_a_second_after_the_halt(fleet: Fleet) -> None
         eventually(lambda: _charge_the_rest(fleet), 120, "what waited is charged after it")
     paid = [row["merchant_uid"] for row in fleet.ledger() if row["status"] == "paid"]
     assert len(paid) == len(set(paid)) == CARDS
+
+
+def _is_busy(fleet: Fleet, ports: Ports) -> bool:
+    """Whether enough is out, more would follow, and nothing waits before the simulator's door.
+
+    A call that waits there has started long before it is received.
+    """
+    out = fleet.in_flight()
+    return out >= IN_FLIGHT and _claimed(ports) - fleet.in_flight() > IN_LINE and _answers_at_once(fleet)
+
+
+def _has_claimed(ports: Ports, least: int) -> bool:
+    return _claimed(ports) >= least
 
 
 def _claimed(ports: Ports) -> int:
