@@ -30,7 +30,7 @@ SCENARIOS: Final[dict[str, tuple[CancelFate, Sequence[int]]]] = {
 EFFECTS: Final = ("after a commit", "after a cancel")
 
 #: The steps in which everything is asked for and sent for the first time.
-SENDS: Final = 50
+SENDS: Final = 40
 
 EndState = dict[str, Any]
 
@@ -97,12 +97,12 @@ def _live(house: House, *, dies_at: int | None) -> tuple[EndState, Life]:
 def _deaths(boundaries: list[str]) -> list[tuple[int, str]]:
     """Every step of the sends that leaves something new behind, and the first and last of every kind.
 
-    What follows are looks at what is not known yet, each like the one before: of them one in four.
+    What follows are looks at what is not known yet, each like the one before: of them one in twelve.
     """
     return [
         (number, name)
         for number, name in enumerate(boundaries, start=1)
-        if (name in EFFECTS and (number <= SENDS or number % 4 == 0))
+        if (name in EFFECTS and (number <= SENDS or number % 12 == 0))
         or name not in boundaries[: number - 1]
         or name not in boundaries[number:]
     ]
