@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.support.line_end import end_of_line
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
@@ -46,14 +48,7 @@ class CutLine:
         return self
 
     def stop(self) -> None:
-        async def end() -> None:
-            self._server.close()
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        self._run(end())
+        self._run(end_of_line(self._server))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -70,7 +65,11 @@ class CutLine:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._host, self._port)
+        try:
+            there, back = await asyncio.open_connection(self._host, self._port)
+        except BaseException:
+            writer.transport.abort()
+            raise
         answers = asyncio.create_task(self._answers(there, writer))
         try:
             with suppress(ConnectionError):

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 
+from tests.support.line_end import end_of_line
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
@@ -35,14 +37,7 @@ class HeldLine:
         return self
 
     def stop(self) -> None:
-        async def end() -> None:
-            self._server.close()
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        self._run(end())
+        self._run(end_of_line(self._server))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -62,7 +57,11 @@ class HeldLine:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._host, self._port)
+        try:
+            there, back = await asyncio.open_connection(self._host, self._port)
+        except BaseException:
+            writer.transport.abort()
+            raise
         try:
             with suppress(ConnectionError):
                 await asyncio.gather(self._forward(reader, back, is_held=True), self._forward(there, writer))
