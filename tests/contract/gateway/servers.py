@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from tests.support.line_end import end_of_line
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
@@ -95,12 +97,7 @@ class SocketServer:
             self.port = server.sockets[0].getsockname()[1]
             ready.set()
             await self._end.wait()
-            server.close()
-            current = asyncio.current_task()
-            talks = [task for task in asyncio.all_tasks() if task is not current]
-            for talk in talks:
-                talk.cancel()
-            await asyncio.gather(*talks, return_exceptions=True)
+            await end_of_line(server)
 
         self._thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         self._thread.start()
