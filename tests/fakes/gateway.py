@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from gateway.port import Batch, KnownToken, Schedule
 
 UNUSABLE_CUSTOMER = "등록되지 않은 구매자입니다."
+
+#: A record younger than this may be hidden from look-ups; older ones are always shown. No proof of absence could
+#: survive a longer lag: it is what ``Patience.longest_processing`` allows after the last token's death.
+LAG_AT_MOST = timedelta(seconds=600)
 
 
 class Fate(StrEnum):
@@ -122,7 +126,7 @@ class FakeGateway(WithSchedules, WithCancels):
         self._fates.setdefault(merchant_uid, deque()).extend(_Scripted(fate, text) for fate in fates)
 
     def lag(self, merchant_uid: str, *, looks: int) -> None:
-        """The next ``looks`` look-ups do not see this ``merchant_uid``'s records yet."""
+        """The next ``looks`` look-ups do not see this ``merchant_uid``'s newest records yet."""
         self._lag[merchant_uid] = looks
 
     def expire_token(self) -> None:
@@ -293,8 +297,11 @@ class FakeGateway(WithSchedules, WithCancels):
         left = self._lag.get(merchant_uid, 0)
         if left:
             self._lag[merchant_uid] = left - 1
+        shown_from = self.now() - LAG_AT_MOST if left else None
         mine = [each for each in records if each.merchant_uid == merchant_uid]
-        found = [] if left else [self.cancels.look(self._read(each)) for each in mine]
+        if shown_from is not None:
+            mine = [each for each in mine if each.started_at is not None and each.started_at <= shown_from]
+        found = [self.cancels.look(self._read(each)) for each in mine]
         return Finding(source=source, records=found, token_digest=token.digest)
 
 
