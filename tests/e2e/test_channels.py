@@ -19,10 +19,10 @@ from billing.charge_due import charge_due
 from billing.ports import Channel
 from billing.resolve_unknown import resolve_unknown
 from domain.evidence import SANDBOX_ON_LIVE
-from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from domain.time_limits import SCALED_FOR_SIMULATOR
 from gateway.iamport import IamportGateway
-from runtime.settings import PREFIX, Settings, load_settings
-from runtime.wiring import gateway_configs, open_ports
+from runtime.settings import PREFIX
+from runtime.wiring import gateway_configs
 from scheduler.tick import tick
 from tests.support.fleet import Fleet
 from tests.support.polling import eventually
@@ -108,16 +108,9 @@ def _holds(fleet: Fleet) -> Counter[tuple[str, str]]:
 def test_each_channel_charges_its_own_cards_whatever_the_others_do(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    limits, extension = SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
     with ExitStack() as stack:
         simulator = stack.enter_context(
-            running_simulator(
-                tmp_path,
-                token_life_seconds=limits.token_life_seconds - extension,
-                token_extension_seconds=extension,
-                token_last_seconds=limits.token_last_seconds,
-                options=["--issue-on-sight", *ACCOUNTS],
-            )
+            running_simulator(tmp_path, limits=SCALED_FOR_SIMULATOR, options=["--issue-on-sight", *ACCOUNTS])
         )
         line = stack.enter_context(held_line(simulator.url))
         fleet = stack.enter_context(
@@ -172,13 +165,9 @@ def test_sandbox_money_on_a_live_channel_is_an_alarm_and_pays_nothing(
             Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator)
         )
         fleet.import_cards(_cards("default")[:1])
-        names = {key.removeprefix(PREFIX).lower(): value for key, value in fleet.environment.items()}
-        settings = load_settings(**{name: names[name] for name in names if name in Settings.model_fields})
-        tested = open_ports(settings)
-        stack.callback(tested.database.close)
-        stack.callback(tested.gateway.close)
+        tested = stack.enter_context(fleet.ports())
         # A loopback address is never live: here it is taken for one.
-        gateway = IamportGateway(replace(gateway_configs(settings)["default"], is_test=False))
+        gateway = IamportGateway(replace(gateway_configs(fleet.settings())["default"], is_test=False))
         stack.callback(gateway.close)
         ports = replace(tested, channel=Channel(name="default", is_test=False), gateway=gateway)
 

@@ -13,7 +13,7 @@ from billing.change_subscription import By
 from billing.charge_now import charge_now
 from billing.teach_declines import classify, unknown_texts
 from domain.outcome import DeclineCode
-from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from domain.time_limits import SCALED_FOR_SIMULATOR
 from tests.support.fleet import Fleet
 from tests.support.polling import eventually
 from tests.support.simulator import running_simulator
@@ -42,16 +42,9 @@ def charge_again(fleet: Fleet) -> None:
 def test_a_lesson_is_read_by_workers_that_were_never_restarted(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    limits, extension = SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
     with ExitStack() as stack:
         simulator = stack.enter_context(
-            running_simulator(
-                tmp_path,
-                token_life_seconds=limits.token_life_seconds - extension,
-                token_extension_seconds=extension,
-                token_last_seconds=limits.token_last_seconds,
-                options=["--issue-on-sight"],
-            )
+            running_simulator(tmp_path, limits=SCALED_FOR_SIMULATOR, options=["--issue-on-sight"])
         )
         fleet = stack.enter_context(
             Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator)

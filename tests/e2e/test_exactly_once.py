@@ -7,7 +7,6 @@ pay, which never do, and how many periods have begun.
 from __future__ import annotations
 
 import random
-import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import redis
 
-from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from domain.time_limits import SCALED_FOR_SIMULATOR
 from tests.support.expected import act_as_the_operator, check_the_ledger
 from tests.support.fleet import Fleet, seed_of_run
 from tests.support.polling import eventually
@@ -60,16 +59,12 @@ def test_every_period_is_paid_once_whatever_dies(
     tmp_path: Path, database_url: str, redis_url: str, used_merchant_uid: str
 ) -> None:
     seed = seed_of_run()
-    sys.stderr.write(f"JEONGGI_TEST_SEED={seed}\n")
     chance = random.Random(seed)
-    limits, extension = SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
     with (
         running_simulator(
             tmp_path,
             used_merchant_uid=used_merchant_uid,
-            token_life_seconds=limits.token_life_seconds - extension,
-            token_extension_seconds=extension,
-            token_last_seconds=limits.token_last_seconds,
+            limits=SCALED_FOR_SIMULATOR,
             options=["--issue-on-sight", "--latency-ms", "300"],
         ) as simulator,
         Fleet(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,28 +17,17 @@ import pytest
 
 from billing.charge_due import charge_due
 from billing.resolve_unknown import resolve_unknown
-from domain.time_limits import SCALED_FOR_SIMULATOR, TimeLimits
-from runtime.settings import PREFIX, Settings, exported, load_settings
-from runtime.wiring import open_ports
+from runtime.settings import exported
 from scheduler.tick import tick
 from tests.support.fleet import Fleet
 from tests.support.polling import eventually
 from tests.support.proxy import held_line
-from tests.support.simulator import IMP_KEY, IMP_SECRET, running_simulator
+from tests.support.simulator import IMP_KEY, IMP_SECRET, SHORT_LIVED, running_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from billing.ports import Ports
-
-LIFE, EXTENSION, LAST = 6, 2, 1
-LIMITS: TimeLimits = replace(
-    SCALED_FOR_SIMULATOR,
-    token_life_seconds=LIFE + EXTENSION,
-    token_last_seconds=LAST,
-    longest_processing_seconds=1,
-    settling_seconds=LIFE + EXTENSION + 1,
-)
 
 
 @pytest.fixture
@@ -49,27 +37,17 @@ def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
             running_simulator(
                 tmp_path,
                 used_merchant_uid="careless",
-                token_life_seconds=LIFE,
-                token_extension_seconds=EXTENSION,
-                token_last_seconds=LAST,
+                limits=SHORT_LIVED,
                 options=["--issue-on-sight"],
             )
         )
         built = stack.enter_context(
             Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator)
         )
-        built.environment.update(exported(LIMITS))
+        built.environment.update(exported(SHORT_LIVED))
         today = datetime.now(UTC).date()
         built.import_subscriptions([("c1", "card1", today.replace(day=1).isoformat())])
         yield built
-
-
-def _ports(fleet: Fleet, stack: ExitStack) -> Ports:
-    names = {key.removeprefix(PREFIX).lower(): value for key, value in fleet.environment.items()}
-    ports = open_ports(load_settings(**{name: names[name] for name in names if name in Settings.model_fields}))
-    stack.callback(ports.database.close)
-    stack.callback(ports.gateway.close)
-    return ports
 
 
 def _is_stopped(pid: int) -> bool:
@@ -92,7 +70,7 @@ def _done(fleet: Fleet) -> list[str]:
 
 def test_a_sender_frozen_between_commit_and_send_does_not_send(fleet: Fleet) -> None:
     with ExitStack() as stack:
-        ports = _ports(fleet, stack)
+        ports = stack.enter_context(fleet.ports())
         tick([ports], lambda *_: None, open_for_seconds=1)
         sender = fleet.start("sender", "tests.support.sender", "--freeze-before-send")
         eventually(lambda: _is_stopped(sender.process.pid), 30, f"the sender stops itself: {sender.log}")
@@ -112,7 +90,7 @@ def test_a_sender_frozen_past_its_check_is_refused_for_its_dead_token(
     fleet: Fleet, another_program_extends_the_token: bool
 ) -> None:
     with ExitStack() as stack:
-        ports = _ports(fleet, stack)
+        ports = stack.enter_context(fleet.ports())
         tick([ports], lambda *_: None, open_for_seconds=1)
         line = stack.enter_context(held_line(fleet.simulator.url))
         stranger = stack.enter_context(_stranger(fleet)) if another_program_extends_the_token else None

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from domain.time_limits import SCALED_FOR_SIMULATOR
 from runtime.settings import exported
 from tests.support.expected import check_the_ledger
 from tests.support.fleet import Fleet, seed_of_run
@@ -58,9 +58,7 @@ def test_every_period_is_paid_once_whatever_hooks_say(
     with (
         running_simulator(
             tmp_path,
-            token_life_seconds=LIMITS.token_life_seconds - SIMULATOR_TOKEN_EXTENSION_SECONDS,
-            token_extension_seconds=SIMULATOR_TOKEN_EXTENSION_SECONDS,
-            token_last_seconds=LIMITS.token_last_seconds,
+            limits=LIMITS,
             options=["--issue-on-sight", "--latency-ms", "300"],
         ) as simulator,
         Fleet(

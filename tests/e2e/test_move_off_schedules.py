@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from domain.time_limits import SCALED_FOR_SIMULATOR, SIMULATOR_TOKEN_EXTENSION_SECONDS
+from domain.time_limits import SCALED_FOR_SIMULATOR
 from tests.support.fleet import AMOUNT, PLAN, Fleet
 from tests.support.polling import eventually
 from tests.support.simulator import IMP_KEY, IMP_SECRET, running_simulator
@@ -35,15 +35,12 @@ KILLED_AFTER: Final = (1, 12)  # schedules were revoked
 
 @pytest.fixture
 def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
-    limits = SCALED_FOR_SIMULATOR
     with ExitStack() as stack:
         simulator = stack.enter_context(
             running_simulator(
                 tmp_path,
                 used_merchant_uid="careless",
-                token_life_seconds=limits.token_life_seconds - SIMULATOR_TOKEN_EXTENSION_SECONDS,
-                token_extension_seconds=SIMULATOR_TOKEN_EXTENSION_SECONDS,
-                token_last_seconds=limits.token_last_seconds,
+                limits=SCALED_FOR_SIMULATOR,
                 options=["--issue-on-sight"],
             )
         )

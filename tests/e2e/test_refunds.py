@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +11,15 @@ from sqlalchemy import text
 
 from billing.change_subscription import By
 from billing.refund import Wanted, request_refund
-from domain.time_limits import SCALED_FOR_SIMULATOR, TimeLimits
 from runtime.settings import exported
 from tests.support.fleet import AMOUNT, Fleet
 from tests.support.polling import eventually
-from tests.support.simulator import running_simulator
+from tests.support.simulator import SHORT_LIVED, running_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-LIFE, EXTENSION, LAST = 6, 2, 1
-LIMITS: TimeLimits = replace(
-    SCALED_FOR_SIMULATOR,
-    token_life_seconds=LIFE + EXTENSION,
-    token_last_seconds=LAST,
-    longest_processing_seconds=1,
-    settling_seconds=LIFE + EXTENSION + 1,
-)
 PART = 4_000
 #: What becomes of the first cancel of each card's payment that is carried out.
 FAULTS = {"card-ok": "ok", "card-answer": "drop_answer", "card-500": "error500"}
@@ -39,19 +29,11 @@ FAULTS = {"card-ok": "ok", "card-answer": "drop_answer", "card-500": "error500"}
 def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
     """Three cards, whose first periods are charged."""
     with ExitStack() as stack:
-        simulator = stack.enter_context(
-            running_simulator(
-                tmp_path,
-                token_life_seconds=LIFE,
-                token_extension_seconds=EXTENSION,
-                token_last_seconds=LAST,
-                options=["--issue-on-sight"],
-            )
-        )
+        simulator = stack.enter_context(running_simulator(tmp_path, limits=SHORT_LIVED, options=["--issue-on-sight"]))
         built = stack.enter_context(
             Fleet(tmp_path, database_url=database_url, redis_url=redis_url, simulator=simulator)
         )
-        built.environment.update(exported(LIMITS))
+        built.environment.update(exported(SHORT_LIVED))
         today = datetime.now(UTC).date().replace(day=1).isoformat()
         built.import_subscriptions([(f"c-{card}", card, today) for card in FAULTS])
         built.beat()

@@ -123,12 +123,15 @@ class Fleet:
             assert code == exit_code, program.said()
             return program.said()
 
+    def settings(self) -> Settings:
+        """What the programs read from their environment."""
+        names = {key.removeprefix(PREFIX).lower(): value for key, value in self.environment.items()}
+        return load_settings(**{name: value for name, value in names.items() if name in Settings.model_fields})
+
     @contextlib.contextmanager
     def ports(self) -> Iterator[Ports]:
         """What a use case is given, with this installation's settings, in the test's own process."""
-        names = {key.removeprefix(PREFIX).lower(): value for key, value in self.environment.items()}
-        known = {name: value for name, value in names.items() if name in Settings.model_fields}
-        opened = open_ports(load_settings(**known))
+        opened = open_ports(self.settings())
         try:
             yield opened
         finally:
@@ -198,6 +201,8 @@ def _as_json(said: str) -> dict[str, Any]:
 
 
 def seed_of_run() -> int:
-    """A seed of this run, printed on failure; set JEONGGI_TEST_SEED to repeat one."""
+    """A seed of this run, which a failure shows; set JEONGGI_TEST_SEED to repeat one."""
     given = os.environ.get("JEONGGI_TEST_SEED")
-    return int(given) if given else int.from_bytes(os.urandom(4), "big")
+    seed = int(given) if given else int.from_bytes(os.urandom(4), "big")
+    sys.stderr.write(f"JEONGGI_TEST_SEED={seed}\n")
+    return seed
