@@ -175,6 +175,8 @@ def _write(ports: Ports, row: Row[Any], reads: Sequence[_Read], others: Sequence
         if adoption.lock(tx, subscription_id).state == AdoptionState.DONE:
             return _stands(adoption.schedules_of(tx, subscription_id), is_done=True)
         adoption.note_became(tx, subscription_id, {each.row.merchant_uid: each.became for each in reads})
+        # Here, not at the end: what is proven is not read again.
+        _list_paid(ports, tx, row, reads)
         note_schedules(
             ports, tx, [each.schedule for each in reads if each.schedule is not None] + [*others], told=False
         )
@@ -187,7 +189,7 @@ def _write(ports: Ports, row: Row[Any], reads: Sequence[_Read], others: Sequence
         if not because:
             because = _pass_over(tx, subscription, [each.ordinal for each in adopted if each.became == Became.PAID])
         if not because:
-            _end(ports, tx, row, adopted, reads)
+            _end(ports, tx, row, adopted)
     return _stands(adopted, is_done=not because, because=because, until=until)
 
 
@@ -260,10 +262,7 @@ def _pass_over(tx: Transaction, subscription: Row[Any], paid: Sequence[int]) -> 
     return ""
 
 
-def _end(ports: Ports, tx: Transaction, row: Row[Any], adopted: Sequence[Row[Any]], reads: Sequence[_Read]) -> None:
-    state = advance(ADOPTION_TABLE, AdoptionState(row.state), AdoptionEvent.FINISHED)
-    adoption.move(tx, row.subscription_id, state=state, done_at=tx.real)
-    foreign.answer_schedules(tx, ports.channel.name, [each.merchant_uid for each in adopted])
+def _list_paid(ports: Ports, tx: Transaction, row: Row[Any], reads: Sequence[_Read]) -> None:
     adoption.write_paid(
         tx,
         [
@@ -272,6 +271,12 @@ def _end(ports: Ports, tx: Transaction, row: Row[Any], adopted: Sequence[Row[Any
             if each.became is Became.PAID and each.schedule is not None and each.schedule.imp_uid
         ],
     )
+
+
+def _end(ports: Ports, tx: Transaction, row: Row[Any], adopted: Sequence[Row[Any]]) -> None:
+    state = advance(ADOPTION_TABLE, AdoptionState(row.state), AdoptionEvent.FINISHED)
+    adoption.move(tx, row.subscription_id, state=state, done_at=tx.real)
+    foreign.answer_schedules(tx, ports.channel.name, [each.merchant_uid for each in adopted])
     revoked, paid_elsewhere = _counts(adopted)
     installation.write_events(
         tx,

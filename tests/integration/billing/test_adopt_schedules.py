@@ -314,6 +314,22 @@ def test_what_an_adopted_schedule_paid_is_no_incident(house: House) -> None:
     assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
 
 
+def test_what_an_adopted_schedule_paid_is_listed_although_another_one_is_still_open(house: House) -> None:
+    someone = Subscriber(ref="a", first_in=60)
+    schedule_all(house, [someone])
+    offer = begun(house, someone)
+    house.advance(seconds=90)
+    house.gateway.book.run_due()
+    house.gateway.book.lag("old-a-1", looks=6)
+
+    assert not finish_adoption(house.ports, offer.subscription_id).is_done
+    house.advance(hours=2)
+    assert finish_adoption(house.ports, offer.subscription_id).is_done
+
+    listed = house.rows("SELECT merchant_uid FROM foreign_payment WHERE accepted_at IS NOT NULL")
+    assert [row.merchant_uid for row in listed] == ["old-a-0"]
+
+
 @pytest.mark.parametrize("declined", [False, True])
 def test_a_schedule_that_ran_and_does_not_tell_its_end_is_looked_up_by_its_order_number(
     house: House, declined: bool
