@@ -43,7 +43,7 @@ _STORE: Final = text(
     " follow_at = CASE WHEN e.closed_at < :again THEN :real ELSE e.follow_at END"
     " RETURNING times"
 )
-#: Nobody knows this payment here. What it is, the daily comparison with the gateway's list tells.
+#: Nobody knows this payment here. What it is, the hourly comparison with the gateway's list tells.
 _CLOSE_FOREIGN: Final = text(
     f"UPDATE gateway_event t SET closed_at = :real, outcome = '{HintOutcome.FOREIGN}'"
     " FROM (SELECT e.id FROM gateway_event e WHERE e.closed_at IS NULL AND e.follow_at <= :real"

@@ -15,7 +15,6 @@ from models.base import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import Row
 
@@ -281,11 +280,6 @@ def database_facts(tx: Transaction) -> Row[Any]:
             " current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit"
         )
     ).one()
-
-
-def instants_of(tx: Transaction) -> tuple[datetime, datetime]:
-    """Billing time and real time."""
-    return tx.now, tx.real
 
 
 def _details(tx: Transaction, statement: str, of: UUID) -> Sequence[Row[Any]]:
