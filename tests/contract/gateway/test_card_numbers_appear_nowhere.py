@@ -229,7 +229,10 @@ def test_through_connections_that_fail(trawl: Trawl) -> None:
 def test_a_body_that_breaks_while_it_is_written(trawl: Trawl, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks in the writing of a body breaks with the card in hand."""
 
+    broken: list[object] = []
+
     def breaks(value: object, **_: object) -> str:
+        broken.append(type(value))
         raise ValueError(f"cannot write {value}")
 
     monkeypatch.setattr("gateway.onetime.json.dumps", breaks)
@@ -255,6 +258,7 @@ def test_a_body_that_breaks_while_it_is_written(trawl: Trawl, monkeypatch: pytes
                 trawl.show("what came of it", asked())
             except GatewayTrouble as trouble:
                 trawl.caught("what was raised", trouble)
+    assert len(broken) == 2, "a body was written in another way: nothing was shown"
 
 
 def test_cards_that_are_none_are_refused_without_a_word_of_them(trawl: Trawl) -> None:
