@@ -53,7 +53,9 @@ def accept_payment(database: Database, imp_uid: str, *, by: By, pays: UUID | Non
             if payment.billing_key_id is None or not foreign.is_key_of(
                 tx, payment.billing_key_id, subscription.customer_id
             ):
-                raise Conflict(f"{imp_uid} was paid by another customer's card; it pays no invoice of this one")
+                raise Conflict(
+                    f"{imp_uid} was paid by another customer's card: give an invoice of theirs, or leave --pays out"
+                )
             settle_elsewhere(tx, subscription, invoice_id=pays, imp_uid=imp_uid)
         foreign.accept_payment(tx, imp_uid=imp_uid, because=f"{by.actor}: {by.reason}")
         if payment.billing_key_id is not None:

@@ -13,6 +13,7 @@ from cli.opening import opened_database, opened_ports_with_gateway
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, by
 from cli.output import as_dict, masked_uid, say, say_json, show_table
 from cli.patience import once_there_is_a_token
+from domain.errors import BadInput
 from models.queries import foreign_listing, listing
 from runtime.wiring import chosen_channel
 
@@ -45,6 +46,10 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show payments, oldest first, a page at a time."""
+    if foreign and subscription is not None:
+        raise BadInput("--subscription is for payments of ours: leave it out, or leave --foreign out")
+    if not foreign and (all_ or channel is not None):
+        raise BadInput("--all and --channel are for the payments of others: add --foreign, or leave them out")
     with opened_database() as (settings, database), database.reading() as tx:
         after_id = listing.find_id(tx, "foreign_payment" if foreign else "payment", after) if after else None
         if foreign:
@@ -57,9 +62,10 @@ def list_(
         say_json([as_dict(row) for row in rows])
     elif foreign:
         show_table(
-            ("imp_uid", "merchant_uid", "customer", "card", "won", "cancelled", "status", "paid at", "accepted"),
+            ("id", "imp_uid", "merchant_uid", "customer", "card", "won", "cancelled", "status", "paid at", "accepted"),
             [
                 (
+                    row.id,
                     row.imp_uid,
                     row.merchant_uid,
                     row.customer_ref,
@@ -76,9 +82,10 @@ def list_(
         )
     else:
         show_table(
-            ("imp_uid", "invoice", "customer", "plan", "period", "won", "cancelled", "paid at", "counts"),
+            ("id", "imp_uid", "invoice", "customer", "plan", "period", "won", "cancelled", "paid at", "counts"),
             [
                 (
+                    row.id,
                     row.imp_uid,
                     row.invoice_id,
                     row.customer_ref,

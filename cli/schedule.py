@@ -48,9 +48,10 @@ def list_(
         say_json([as_dict(row) for row in rows])
         return
     show_table(
-        ("merchant_uid", "customer", "card", "runs at", "won", "state", "imp_uid", "stands", "because"),
+        ("id", "merchant_uid", "customer", "card", "runs at", "won", "state", "imp_uid", "stands", "because"),
         [
             (
+                row.id,
                 row.merchant_uid,
                 row.customer_ref,
                 masked_uid(row.customer_uid),

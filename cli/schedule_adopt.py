@@ -19,14 +19,11 @@ from cli.opening import opened_ports_with_gateway
 from cli.options import Actor, AsJson, DryRun, OfChannel, by
 from cli.output import say, say_json, shown, warn
 from cli.patience import once_there_is_a_token
-from cli.subscription_import import Update, Yes, asks, lines_of, opened_file
+from cli.subscription_import import LISTED, Update, Yes, asks, lines_of, opened_file
 from domain.subscription_file import Refused, SubscriptionFile
 from domain.subscription_row import SubscriptionRow
 from models.queries import adoption
 from runtime.settings import Settings
-
-#: Refused and unfinished rows that a JSON answer lists; their number is told whole.
-_LISTED = 1_000
 
 File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="As for `jeonggi subscription import`.")]
 AcceptAmount = Annotated[
@@ -149,7 +146,7 @@ class _Told:
             self._counts["paid_elsewhere"] += each.stands.paid_elsewhere
             return
         until = each.stands.waits_until
-        if len(self._unfinished) < _LISTED:
+        if len(self._unfinished) < LISTED:
             told = {"subscription_id": each.subscription_id, "reason": each.because, "not_before": until}
             self._unfinished.append(told)
         if not self._as_json:
@@ -183,7 +180,7 @@ class _Told:
 
     def _refuse(self, line: int, reason: str) -> None:
         self._counts["refused"] += 1
-        if len(self._refused) < _LISTED:
+        if len(self._refused) < LISTED:
             self._refused.append({"line": line, "reason": reason})
         if not self._as_json:
             warn(f"line {line}: {reason}")

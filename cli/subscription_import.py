@@ -20,8 +20,8 @@ from domain.errors import BadInput
 from domain.subscription_file import LONGEST_LINE, Refused
 from runtime.wiring import chosen_channel, namespace_of
 
-#: Refused rows that a JSON answer lists; their number is told whole.
-_LISTED = 1_000
+#: Rows that a JSON answer lists of one kind, such as the refused ones; their number is told whole.
+LISTED = 1_000
 
 File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a header.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse all rows if one is refused.")]
@@ -96,7 +96,7 @@ class _Refusals:
         if refused.line in self._lines:
             return
         self._lines.add(refused.line)
-        if len(self._listed) < _LISTED:
+        if len(self._listed) < LISTED:
             self._listed.append(refused)
         if not self._as_json:
             warn(f"line {refused.line}: {refused.reason}")

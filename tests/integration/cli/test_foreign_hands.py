@@ -106,10 +106,13 @@ def test_money_and_schedules_of_others_are_found_and_answered(jeonggi: Jeonggi, 
     assert (found["foreign"], found["schedules"]) == (1, 3)
     (payment,) = answer(jeonggi("payment", "list", "--foreign", "--json"))
     assert (payment["imp_uid"], payment["customer_ref"], payment["customer_uid"]) == (taken, "c-card-1", "card***")
+    shown = jeonggi("payment", "list", "--foreign").out
+    assert payment["id"] in shown, "the next page begins after it"
     listed = answer(jeonggi("schedule", "list", "--json"))
     assert {row["merchant_uid"]: row["stands"] for row in listed} == {
         "old-ignored": "blocks", "old-revoked": "blocks", "old-run": "blocks",
     }  # fmt: skip
+    assert all(row["id"] in jeonggi("schedule", "list").out for row in listed)
     attention = answer(jeonggi("invariants", "check", "--json"))["attention"]
     assert {each["invariant"] for each in attention} == {"foreign_payment", "foreign_schedule_blocks"}
     assert "1 payments that we did not make" in jeonggi("doctor").out
@@ -196,6 +199,8 @@ def test_what_cannot_be_done_is_told_in_one_sentence(jeonggi: Jeonggi, gateway: 
     assert jeonggi("payment", "accept", "imp_nobody", *REASON).code == 1
     assert jeonggi("schedule", "adopt", "/nowhere.csv").code == 2
     assert jeonggi("payment", "compare", "--channel", "another").code == 2
+    for said in (("--all",), ("--channel", "default"), ("--foreign", "--subscription", "0192f3a1")):
+        assert jeonggi("payment", "list", *said).code == 2, "an option that is passed over would read as followed"
     for listed in (("schedule", "list"), ("payment", "list", "--foreign")):
         told = jeonggi(*listed, "--channel", "another")
         assert (told.code, "there is no channel 'another'" in told.err) == (2, True), (
