@@ -93,11 +93,12 @@ def test_a_sender_frozen_past_its_check_is_refused_for_its_dead_token(
         ports = stack.enter_context(fleet.ports())
         tick([ports], lambda *_: None, open_for_seconds=1)
         line = stack.enter_context(held_line(fleet.simulator.url))
-        stranger = stack.enter_context(_stranger(fleet)) if another_program_extends_the_token else None
         # The sender's token was asked for on an open line; its charge then waits in a held one.
         fleet.environment["JEONGGI_GATEWAY_URL"] = line.url
         sender = fleet.start("sender", "tests.support.sender", "--freeze-before-send")
         eventually(lambda: _is_stopped(sender.process.pid), 30, f"the sender stops itself: {sender.log}")
+        # Only now: a token that is extended before has too little left for a claim, and the sender ends without one.
+        stranger = stack.enter_context(_stranger(fleet)) if another_program_extends_the_token else None
         line.hold()
         sender.resume()
         eventually(lambda: b"/subscribe/payments/again" in line.held, 30, "the charge is on its way")
