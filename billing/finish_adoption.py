@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.adopt_schedules import waiting_of_card
@@ -21,6 +22,7 @@ from domain.errors import BadInput, GatewayTrouble, NotFound
 from domain.evidence import Said
 from domain.foreign import (
     ADOPTION_TABLE,
+    MONEY,
     WAITING,
     AdoptionEvent,
     AdoptionState,
@@ -29,6 +31,7 @@ from domain.foreign import (
     Waiting,
     adopted_periods,
     became,
+    may_have_begun,
     waits_until,
 )
 from domain.states import advance
@@ -36,13 +39,14 @@ from models.ids import new_id
 from models.queries import adoption, change, foreign, installation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
 
     from billing.ports import Ports
+    from domain.evidence import Record
     from gateway.port import AccessToken, Schedule
     from models.session import Transaction
 
@@ -66,11 +70,27 @@ class Stands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What the gateway says of one adopted schedule."""
+    """What the gateway says of one adopted schedule. ``now``: real time, not later than the look began."""
 
     row: Row[Any]
     schedule: Schedule | None
     became: Became
+    now: datetime
+    records: Sequence[Record] = ()
+
+    @property
+    def paid_by(self) -> tuple[str, str] | None:
+        """The gateway's number and word of the payment that it made: by what it says itself, or by its order number."""
+        if self.schedule is not None and self.schedule.imp_uid:
+            return self.schedule.imp_uid, self.schedule.payment_status
+        paid = [(record.imp_uid, record.status) for record in self.records if record.said in MONEY]
+        return next(iter(paid), None)
+
+    @property
+    def at(self) -> datetime:
+        """When it should have run."""
+        at: datetime = self.row.schedule_at if self.schedule is None else self.schedule.schedule_at
+        return at
 
     @property
     def still_waits(self) -> bool:
@@ -114,14 +134,20 @@ def _ask_to_revoke(ports: Ports, subscription_id: UUID) -> bool:
 
 def _look(ports: Ports, subscription_id: UUID) -> Stands:
     """Read every schedule back by its name, and the card's list for such as were made meanwhile; write it down."""
+    began = ports.boottime()
     with ports.database.reading() as tx:
         row = adoption.read(tx, subscription_id)
         adopted = adoption.schedules_of(tx, subscription_id)
         now = tx.real
     if row.state == AdoptionState.DONE:
         return _stands(adopted, is_done=True)
+
+    def real() -> datetime:
+        """The time, or later: it counts on while this process is frozen."""
+        return now + timedelta(seconds=ports.boottime() - began)
+
     token = token_in_hand(ports)
-    reads = [_read(ports, token, row, each, now) for each in adopted if each.became == Became.OPEN]
+    reads = [_read(ports, token, row, each, now, real) for each in adopted if each.became == Became.OPEN]
     names = {each.merchant_uid for each in adopted}
     others = [
         each
@@ -131,37 +157,43 @@ def _look(ports: Ports, subscription_id: UUID) -> Stands:
     return _write(ports, row, reads, others)
 
 
-def _read(ports: Ports, token: AccessToken, row: Row[Any], adopted: Row[Any], now: datetime) -> _Read:
+def _read(
+    ports: Ports, token: AccessToken, row: Row[Any], adopted: Row[Any], now: datetime, real: Callable[[], datetime]
+) -> _Read:
     schedule = ports.gateway.schedule(merchant_uid=adopted.merchant_uid, token=token)
+    seen_by = real()
     state = state_of(schedule)
+    at = adopted.schedule_at if schedule is None else schedule.schedule_at
     asked_at = row.asked_at or row.began_at
     longest = ports.limits.patience.longest_processing
     status = "" if schedule is None else schedule.payment_status
     # It may have run in the moment in which it was revoked, and not tell; or ran, and does not tell with what end.
     is_doubtful = (
         state is ForeignState.GONE
-        or (state is ForeignState.REVOKED and adopted.schedule_at <= asked_at + longest)
+        or (
+            state is ForeignState.REVOKED
+            and may_have_begun(at=at, by=max(asked_at, seen_by), longest_processing=longest)
+        )
         or (state is ForeignState.EXECUTED and status not in _ENDS)
     )
-    saids = set()
+    records: Sequence[Record] = ()
     if is_doubtful:
         records = ports.gateway.find_all(merchant_uid=adopted.merchant_uid, token=token).records
-        saids = {record.said for record in records}
-    if saids == {Said.FAILED} and state is ForeignState.EXECUTED:
-        status = Said.FAILED
     return _Read(
         row=adopted,
         schedule=schedule,
         became=became(
             state=state,
-            is_paid=not saids.isdisjoint({Said.PAID, Said.CANCELLED}),
             payment_status=status,
-            at=adopted.schedule_at if schedule is None else schedule.schedule_at,
+            saids={record.said for record in records},
+            at=at,
             asked_at=asked_at,
             now=now,
-            longest_processing=longest,
-            settling=ports.limits.patience.settling,
+            seen_by=seen_by,
+            patience=ports.limits.patience,
         ),
+        now=now,
+        records=records,
     )
 
 
@@ -230,12 +262,14 @@ def _open_because(
     settled = [each for each in reads if each.became is Became.OPEN and not each.still_waits]
     if len(settled) < len(left):
         return f"{left[0].merchant_uid} still waits at the gateway", None
-    longest = ports.limits.patience.longest_processing
-    asked_at = row.asked_at or row.began_at
     until = max(
-        asked_at + ports.limits.patience.settling
-        if each.schedule is None
-        else waits_until(at=each.schedule.schedule_at, asked_at=asked_at, longest_processing=longest)
+        waits_until(
+            state=state_of(each.schedule),
+            at=each.at,
+            asked_at=row.asked_at or row.began_at,
+            now=each.now,
+            patience=ports.limits.patience,
+        )
         for each in settled
     )
     return f"{settled[0].row.merchant_uid} was about to run, or is not told of; it is looked at again", until
@@ -266,9 +300,9 @@ def _list_paid(ports: Ports, tx: Transaction, row: Row[Any], reads: Sequence[_Re
     adoption.write_paid(
         tx,
         [
-            _payment(ports, tx, row, each.schedule)
+            _payment(ports, tx, row, each, paid_by)
             for each in reads
-            if each.became is Became.PAID and each.schedule is not None and each.schedule.imp_uid
+            if each.became is Became.PAID and (paid_by := each.paid_by) is not None
         ],
     )
 
@@ -294,19 +328,20 @@ def _end(ports: Ports, tx: Transaction, row: Row[Any], adopted: Sequence[Row[Any
     tell_blocked(tx, [row.billing_key_id])
 
 
-def _payment(ports: Ports, tx: Transaction, row: Row[Any], schedule: Schedule) -> Mapping[str, Any]:
+def _payment(ports: Ports, tx: Transaction, row: Row[Any], read: _Read, paid_by: tuple[str, str]) -> Mapping[str, Any]:
+    imp_uid, status = paid_by
     return {
         "id": new_id(tx.real),
         "channel": ports.channel.name,
-        "imp_uid": schedule.imp_uid,
-        "merchant_uid": schedule.merchant_uid,
+        "imp_uid": imp_uid,
+        "merchant_uid": read.row.merchant_uid,
         "billing_key_id": row.billing_key_id,
-        "amount": schedule.amount,
+        "amount": read.row.amount if read.schedule is None else read.schedule.amount,
         "cancelled_amount": 0,
-        "status": schedule.payment_status,
+        "status": status,
         "is_money": True,
         "is_sandbox": False,
-        "paid_at": schedule.schedule_at,
+        "paid_at": read.at,
         "first_seen_at": tx.real,
         "last_seen_at": tx.real,
         "accepted_at": tx.real,

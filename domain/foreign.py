@@ -11,13 +11,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from domain.errors import BadInput
+from domain.evidence import Said
 from domain.instants import ONE_DAY, civil_date, instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date, datetime, timedelta
 
     from domain.billing_period import Calendar
+    from domain.evidence import Patience
 
 
 class ForeignState(StrEnum):
@@ -29,6 +31,9 @@ class ForeignState(StrEnum):
     REVOKED = "revoked"
     GONE = "gone"  # the gateway does not know it any more
 
+
+#: Words of a payment that moved won, also where they went back afterwards.
+MONEY: Final = frozenset({Said.PAID, Said.CANCELLED})
 
 #: It may still charge.
 WAITING: Final = (ForeignState.SCHEDULED, ForeignState.OTHER)
@@ -76,38 +81,65 @@ class Waiting:
     amount: int
 
 
+def may_have_begun(*, at: datetime, by: datetime, longest_processing: timedelta) -> bool:
+    """Whether the gateway may have been at it by an instant, whatever it says: its clock is not ours."""
+    return by >= at - longest_processing
+
+
 def became(
-    *, state: ForeignState, is_paid: bool, payment_status: str, at: datetime, asked_at: datetime, now: datetime,
-    longest_processing: timedelta, settling: timedelta,
-) -> Became:  # fmt: skip
+    *,
+    state: ForeignState,
+    payment_status: str,
+    saids: Collection[Said],
+    at: datetime,
+    asked_at: datetime,
+    now: datetime,
+    seen_by: datetime,
+    patience: Patience,
+) -> Became:
     """What an adopted schedule has become, by what the gateway says of it after it was asked to revoke.
 
     Args:
         state: What it says of the schedule.
-        is_paid: Whether it has a payment of its order number, by another look.
         payment_status: What it says of the payment, if executed.
+        saids: What a look-up of its order number says of payments. That is owed of what does not wait any more and may
+            have begun by ``seen_by``, or by when it was asked; and of what ran and does not say how it ended.
         at: When it should have run.
         asked_at: When it was last asked to revoke. Real time, as all instants here.
         now: When it was looked at, not later than the look began.
-        longest_processing: So long the gateway may be at a charge.
-        settling: So long absence must hold.
+        seen_by: When it had answered about the schedule, not earlier.
+        patience: So long it may be at a charge, and so long absence must hold.
     """
-    if is_paid or (state is ForeignState.EXECUTED and payment_status in {"paid", "cancelled"}):
+    is_executed = state is ForeignState.EXECUTED
+    if not MONEY.isdisjoint(saids) or (is_executed and payment_status in MONEY):
         return Became.PAID
-    if state is ForeignState.EXECUTED and payment_status == "failed":
+    if is_executed and (payment_status == Said.FAILED or set(saids) == {Said.FAILED}):
         return Became.FAILED
-    # What was about to run when we asked may be under way, whatever its state says.
-    is_near = at <= asked_at + longest_processing
-    if is_near and now < waits_until(at=at, asked_at=asked_at, longest_processing=longest_processing):
+    if state not in {ForeignState.REVOKED, ForeignState.GONE} or Said.OTHER in saids:
         return Became.OPEN
-    if state is ForeignState.REVOKED or (state is ForeignState.GONE and now >= asked_at + settling):
-        return Became.REVOKED
-    return Became.OPEN
+    if state is ForeignState.GONE and now < asked_at + patience.settling:
+        return Became.OPEN
+    # We may have asked hours before its time, and it may have been revoked in the very second in which it ran.
+    is_near = may_have_begun(at=at, by=max(asked_at, seen_by), longest_processing=patience.longest_processing)
+    if is_near and now < max(at, asked_at) + _holds(state, patience):
+        return Became.OPEN
+    return Became.REVOKED
 
 
-def waits_until(*, at: datetime, asked_at: datetime, longest_processing: timedelta) -> datetime:
-    """From when on a look at a schedule that was about to run is final. Real time."""
-    return max(at, asked_at) + longest_processing
+def waits_until(
+    *, state: ForeignState, at: datetime, asked_at: datetime, now: datetime, patience: Patience
+) -> datetime:
+    """From when on a look at a schedule that is left open by ``now`` can be final. Real time."""
+    settled = asked_at + patience.settling
+    is_early = not may_have_begun(at=at, by=settled, longest_processing=patience.longest_processing)
+    if state is ForeignState.GONE and is_early and now < settled:
+        return settled
+    return max(at, asked_at) + _holds(state, patience)
+
+
+def _holds(state: ForeignState, patience: Patience) -> timedelta:
+    """How long after its time nothing may be heard of its money."""
+    return patience.settling if state is ForeignState.GONE else patience.longest_processing
 
 
 def adopted_periods(

@@ -7,38 +7,30 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
-from billing.adopt_rows import Moved, adopt_rows, resume_adoptions
-from billing.adopt_schedules import Offer, Standing, adopt, offer_rows
+from billing.adopt_rows import Moved, adopt_rows
+from billing.adopt_schedules import Offer, Standing, offer_rows
 from billing.answer_foreign import ignore_schedule
-from billing.change_subscription import By, change_card
+from billing.change_subscription import change_card
 from billing.charge_now import charge_now
 from billing.compare_gateway import compare_due
 from billing.finish_adoption import finish_adoption
 from domain.errors import BillingError, Conflict
-from domain.identity import merchant_uid, subscription_id
-from domain.invoice import Purpose
-from domain.subscription_row import SubscriptionRow
 from tests.fakes.schedules import RevokeFate
-from tests.support.house import NAMESPACE, START, House
+from tests.support.house import START, House
 from tests.support.mortal import Died, Life, empty, mortal
+from tests.support.other_hands import MONTHS, PERIODS, WHO, Subscriber, begun, go_on, payments, schedule_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from billing.ports import Ports
     from domain.subscription_file import Refused
-
-WHO: Final = By(actor="ops", reason="off the gateway's schedules")
-SEOUL: Final = ZoneInfo("Asia/Seoul")
-PERIODS: Final = 3
 
 
 @pytest.fixture
@@ -50,108 +42,12 @@ def house(database_url: str) -> Iterator[House]:
     built.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
-    """One whom the gateway charges by itself so far. ``first_in``: seconds from now until its first schedule runs."""
-
-    ref: str
-    first_in: float
-    declined: bool = False
-
-    @property
-    def card(self) -> str:
-        return f"card-{self.ref}"
-
-    def at(self, period: int) -> datetime:
-        """When its schedule of a period is to run: the same day of every month, by Seoul's calendar."""
-        first = (START + timedelta(seconds=self.first_in)).astimezone(SEOUL)
-        month = first.month - 1 + period
-        days = {0: 31, 1: 28, 2: 31, 3: 30, 4: 31}
-        return first.replace(month=month + 1, day=min(first.day, days[month % 12])).astimezone(UTC)
-
-    @property
-    def started_on(self) -> date:
-        return self.at(0).astimezone(SEOUL).date()
-
-    @property
-    def id(self) -> str:
-        return str(
-            subscription_id(namespace=NAMESPACE, customer_ref=self.ref, plan_code="basic", started_on=self.started_on)
-        )
-
-    def row(self, line: int) -> SubscriptionRow:
-        return SubscriptionRow(
-            line=line,
-            customer_ref=self.ref,
-            name="김하나",
-            email="a@shop.example",
-            tel="010-0000-0000",
-            customer_uid=self.card,
-            plan="basic",
-            started_on=self.started_on,
-            timezone="Asia/Seoul",
-            paid_through=None,
-        )
-
-
-def schedule_all(house: House, people: Sequence[Subscriber], periods: int = PERIODS) -> None:
-    """What the merchant's old program has made at the gateway."""
-    for each in people:
-        for period in range(periods):
-            house.gateway.book.add(
-                f"old-{each.ref}-{period}",
-                customer_uid=each.card,
-                at=each.at(period),
-                declined=each.declined and period == 0,
-            )
-
-
 def move(ports: Ports, people: Sequence[Subscriber]) -> list[Moved | Refused]:
     """What ``jeonggi schedule adopt`` does with a file of them."""
     offers = offer_rows(ports, [each.row(line) for line, each in enumerate(people, 2)], accept_amount=False)
     told: list[Moved | Refused] = [each for each in offers if not isinstance(each, Offer | Standing)]
     adopt_rows(ports, [each for each in offers if isinstance(each, Offer | Standing)], by=WHO, moved=told.append)
     return told
-
-
-def go_on(house: House, *steps: timedelta) -> None:
-    """Time passes; every bell rings, and the hourly comparison goes on with what is unfinished."""
-    for step in steps:
-        house.to(house.now + step)
-        house.gateway.book.run_due()
-        resume_adoptions(house.ports, moved=lambda _: None)
-        for _ in range(2):
-            house.tick()
-            house.charge()
-            house.resolve()
-
-
-def payments(house: House, people: Sequence[Subscriber]) -> dict[str, Counter[int]]:
-    """Who paid for which period how often, by the gateway's ledger: by a schedule's name, or by one of ours."""
-    names = {}
-    for each in people:
-        for period in range(12):
-            names[f"old-{each.ref}-{period}"] = (each.ref, period)
-            ours = merchant_uid(
-                namespace=NAMESPACE,
-                subscription_id=house.value("SELECT CAST(:id AS uuid)", id=each.id),
-                purpose=Purpose.PERIOD,
-                ordinal=period,
-                attempt_no=1,
-            )
-            names[ours[:-3]] = (each.ref, period)
-    paid: dict[str, Counter[int]] = {each.ref: Counter() for each in people}
-    for record in house.gateway.records:
-        if record.status == "paid":
-            ref, period = names.get(record.merchant_uid) or names[record.merchant_uid[:-3]]
-            paid[ref][period] += 1
-    return paid
-
-
-MONTHS: Final = (
-    timedelta(minutes=15), timedelta(hours=1), timedelta(days=31), timedelta(days=37),
-)  # fmt: skip
-"""Up to 9 April: three periods of everybody have begun, and no fourth."""
 
 
 def test_a_schedule_is_adopted_and_its_periods_are_charged_by_us(house: House) -> None:
@@ -255,14 +151,6 @@ def test_a_move_that_dies_at_any_step_and_is_resumed_charges_every_period_once(h
             otherwise[number, name] = paid, house.gateway.book.waiting(), house.states("adoption")
 
     assert otherwise == {}
-
-
-def begun(house: House, subscriber: Subscriber) -> Offer:
-    """Our subscription is made and blocked; nothing was asked of the gateway yet."""
-    (offer,) = offer_rows(house.ports, [subscriber.row(2)], accept_amount=False)
-    assert isinstance(offer, Offer)
-    adopt(house.ports, offer, by=WHO)
-    return offer
 
 
 def test_schedules_that_are_made_meanwhile_are_taken_over_too(house: House) -> None:

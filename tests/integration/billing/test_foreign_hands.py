@@ -6,7 +6,6 @@ import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 import pytest
 
@@ -17,19 +16,19 @@ from billing.compare_gateway import compare_due, compare_now
 from billing.ports import Channel
 from domain.errors import Conflict, GatewayTrouble, GatewayUnreachable, NotFound
 from domain.foreign import ForeignState
-from gateway.port import Charge, ScheduleState
+from gateway.port import ScheduleState
 from models.queries import foreign, installation
 from scheduler.pace import Bell
 from tests.fakes.gateway import Fate
 from tests.fakes.schedules import RevokeFate
 from tests.support.house import House
 from tests.support.mortal import Died, Life, mortal
+from tests.support.other_hands import somebodys
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator
 
-    from domain.evidence import Record
 
 WHO: Final = By(actor="ops", reason="looked at it")
 
@@ -46,22 +45,6 @@ def compare(house: House) -> Counter[str]:
     """The next round, whole."""
     house.advance(hours=1, seconds=1)
     return compare_due(house.ports, for_seconds=600)
-
-
-def somebodys(
-    house: House, card: str, *, name: str = "old-shop-1", status: str = "paid", amount: int = 9_900
-) -> Record:
-    """A payment that no attempt of ours made."""
-    charge = Charge(
-        attempt_id=UUID(int=0),
-        send_no=1,
-        fence=1,
-        merchant_uid=name,
-        customer_uid=card,
-        amount=amount,
-        name="somebody's",
-    )
-    return house.gateway.record_payment(charge, status=status)
 
 
 def clock() -> Callable[[], float]:
