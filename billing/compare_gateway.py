@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.adopt_rows import resume_adoptions
 from billing.compare_payments import compare_payments, in_groups
+from billing.look_for_money import look_for_money
 from billing.look_up import ask_each
 from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, note_unknown
 from billing.own_rate import take_one_call
@@ -95,6 +96,7 @@ def _step(ports: Ports, stand: _Stand, found: Counter[str], leave_at: float) -> 
         found += sweep_schedules(ports, begin=begin, until=stand.schedules_from, progress=_quietly)
     else:
         found += ask_about_unseen(ports, since=stand.began_at)
+        found += look_for_money(ports, goes_on=lambda: ports.boottime() < leave_at)
         # What somebody has begun and left; what time leaves over is the next round's.
         found += resume_adoptions(ports, moved=lambda _: None, goes_on=lambda: ports.boottime() < leave_at)
         with ports.database.transaction() as tx:
@@ -140,6 +142,8 @@ def compare_now(
         begin = until
     progress("schedules that were not seen again")
     found += patiently(partial(ask_about_unseen, ports, since=began_at))
+    progress("order numbers of schedules that may have charged")
+    found += patiently(partial(look_for_money, ports))
     return +found
 
 
@@ -164,10 +168,11 @@ def sweep_schedules(ports: Ports, *, begin: datetime, until: datetime, progress:
 def ask_about_unseen(ports: Ports, *, since: datetime) -> Counter[str]:
     """Ask by name about schedules that stood and that no list has shown since a real time."""
     found: Counter[str] = Counter()
+    after = ""
     while True:
         token = token_in_hand(ports)
         with ports.database.reading() as tx:
-            rows = foreign.unseen_schedules(tx, ports.channel.name, since=since, limit=_ASKED_AT_ONCE)
+            rows = foreign.unseen_schedules(tx, ports.channel.name, since=since, after=after, limit=_ASKED_AT_ONCE)
 
         def ask(row: Row[Any], token: AccessToken = token) -> Schedule | None:
             take_one_call(ports)
@@ -184,6 +189,7 @@ def ask_about_unseen(ports: Ports, *, since: datetime) -> Counter[str]:
             raise trouble
         if len(rows) < _ASKED_AT_ONCE:
             return found
+        after = rows[-1].merchant_uid
 
 
 def _quietly(_: str) -> None:

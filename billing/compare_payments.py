@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from billing import look_up
 from billing.book_cancellations import book_cancellations
 from billing.look_up import ask_each
+from billing.note_schedules import block_cards
 from billing.own_rate import take_one_call
 from billing.record_outcome import record_outcomes
 from billing.report import Report
@@ -112,7 +113,7 @@ class _Compared:
             book_cancellations(self._ports, self._cancelled)
             counts["cancelled"] = len(self._cancelled)
         if self._foreign:
-            counts["foreign"] = _note_foreign(self._ports, self._foreign, self._cards, self._attempts)
+            counts["foreign"] = note_foreign(self._ports, self._foreign, self._cards, self._attempts)
         return counts
 
     def _sort(self, record: Record) -> None:
@@ -158,7 +159,7 @@ class _Compared:
         return len(reports)
 
 
-def _note_foreign(
+def note_foreign(
     ports: Ports, records: Sequence[Record], cards: Mapping[str, Row[Any]], attempts: Mapping[str, Row[Any]]
 ) -> int:
     """Write down payments that we did not make; money among them is told once. Gives how many are new."""
@@ -191,6 +192,8 @@ def _note_foreign(
                 events.append(_incident(ports, tx, record, card, attempts.get(record.merchant_uid)))
         foreign.write_payments(tx, new=new, again=again)
         installation.write_events(tx, events)
+        # A schedule of theirs may have made it.
+        block_cards(tx, (card.id for record in records if (card := cards.get(record.customer_uid or "")) is not None))
     return len(new)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from domain.foreign import WAITING, ForeignState
+from domain.foreign import QUIET, WAITING, ForeignState, may_have_begun
 from gateway.port import ScheduleState
 from models.ids import new_id
 from models.queries import foreign, installation
@@ -81,7 +81,8 @@ def note_unknown(ports: Ports, tx: Transaction, rows: Sequence[Row[Any]], *, tol
             {
                 "id": row.id,
                 "state": ForeignState.GONE,
-                "gone_at": None if _may_run_now(ports, row.schedule_at, tx.real) else tx.real,
+                "last_seen_at": row.last_seen_at if row.state in QUIET else tx.real,
+                "gone_at": row.gone_at or (None if _may_have_run(ports, row.schedule_at, tx.real) else tx.real),
             }
             for row in rows
         ],
@@ -127,7 +128,7 @@ def tell_blocked(tx: Transaction, key_ids: Iterable[UUID]) -> None:
 
 def _seen(ports: Ports, tx: Transaction, state: ForeignState, schedule: Schedule) -> Mapping[str, Any]:
     asks = state in WAITING or (state is ForeignState.EXECUTED and schedule.payment_status not in _UNPAID)
-    may_run = state is ForeignState.REVOKED and _may_run_now(ports, schedule.schedule_at, tx.real)
+    may_have_run = state is ForeignState.REVOKED and _may_have_run(ports, schedule.schedule_at, tx.real)
     return {
         "schedule_at": schedule.schedule_at,
         "amount": schedule.amount,
@@ -135,7 +136,7 @@ def _seen(ports: Ports, tx: Transaction, state: ForeignState, schedule: Schedule
         "payment_status": schedule.payment_status,
         "imp_uid": schedule.imp_uid,
         "last_seen_at": tx.real,
-        "gone_at": None if asks or may_run else tx.real,
+        "gone_at": None if asks or may_have_run else tx.real,
         "ignored_at": None,
         "ignored_because": None,
     }
@@ -148,10 +149,11 @@ def _seen_again(
     values = dict(_seen(ports, tx, state, schedule))
     if state not in WAITING:
         values["gone_at"] = row.gone_at or values["gone_at"]
+    if state in QUIET and row.state in QUIET:
+        values["last_seen_at"] = row.last_seen_at
     return values | {"ignored_at": row.ignored_at, "ignored_because": row.ignored_because}
 
 
-def _may_run_now(ports: Ports, at: datetime, now: datetime) -> bool:
-    """Whether the gateway may be at it, whatever it says: it was to run about now."""
-    longest = ports.limits.patience.longest_processing
-    return at - longest <= now < at + longest
+def _may_have_run(ports: Ports, at: datetime, now: datetime) -> bool:
+    """Whether it may charge or have charged, whatever it says: ``billing.look_for_money`` finds out."""
+    return may_have_begun(at=at, by=now, longest_processing=ports.limits.patience.longest_processing)

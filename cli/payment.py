@@ -24,6 +24,7 @@ _FOUND = {
     "payments": "payments read",
     "schedules": "schedules read",
     "schedules_asked": "schedules asked about by name",
+    "schedules_looked_up": "order numbers of schedules looked up, which may have charged and do not say so",
     "recorded": "payments of ours recorded that nothing had shown before",
     "cancelled": "payments of ours cancelled by somebody else, now booked",
     "missing_there": "payments of ours that the gateway does not know any more",

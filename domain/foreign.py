@@ -37,6 +37,8 @@ MONEY: Final = frozenset({Said.PAID, Said.CANCELLED})
 
 #: It may still charge.
 WAITING: Final = (ForeignState.SCHEDULED, ForeignState.OTHER)
+#: It says that it charged nothing, which its order number must bear out once its time has come.
+QUIET: Final = (ForeignState.REVOKED, ForeignState.GONE)
 
 
 class AdoptionState(StrEnum):
@@ -115,7 +117,7 @@ def became(
         return Became.PAID
     if is_executed and (payment_status == Said.FAILED or set(saids) == {Said.FAILED}):
         return Became.FAILED
-    if state not in {ForeignState.REVOKED, ForeignState.GONE} or Said.OTHER in saids:
+    if state not in QUIET or Said.OTHER in saids:
         return Became.OPEN
     if state is ForeignState.GONE and now < asked_at + patience.settling:
         return Became.OPEN

@@ -70,9 +70,11 @@ class ForeignSchedule(Base):
     payment_status: Mapped[Word]  # the gateway's word once it ran; empty before
     imp_uid: Mapped[str | None] = mapped_column(Text)
     first_seen_at: Mapped[Instant]
+    #: When the gateway last showed it; of one that is revoked or gone, when it first said so.
     last_seen_at: Mapped[Instant]
-    #: Since when it asks nothing any more: revoked, unknown over there, or it ran and was declined. One that ran and
-    #: was paid is not gone before somebody has said what was paid.
+    #: Since when it asks nothing any more: revoked or unknown over there, and its order number bears that out if its
+    #: time has come; or it ran and was declined. One that ran and was paid is not gone before somebody has said what
+    #: was paid.
     gone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ignored_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ignored_because: Mapped[str | None] = mapped_column(Text)

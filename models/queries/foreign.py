@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 #: An arbitrary number of our own: writers of what was seen at the gateway go one after the other, a channel each.
 _LOCK: Final = 7_302_551
 
-#: A schedule that somebody must answer for, or an adoption that is not finished.
+#: Money of a foreign schedule that nobody has answered for, whatever the schedule says of itself.
+UNANSWERED: Final = (
+    "FROM foreign_payment p JOIN foreign_schedule f ON f.channel = p.channel AND f.merchant_uid = p.merchant_uid"
+    " WHERE p.is_money AND p.accepted_at IS NULL AND f.ignored_at IS NULL AND f.billing_key_id = p.billing_key_id"
+)
+#: A schedule that somebody must answer for, or its money, or an adoption that is not finished.
 ASKS: Final = (
     "(EXISTS (SELECT FROM foreign_schedule f WHERE f.billing_key_id = k.id AND f.gone_at IS NULL"
     " AND f.ignored_at IS NULL)"
+    f" OR EXISTS (SELECT {UNANSWERED} AND p.billing_key_id = k.id)"
     " OR EXISTS (SELECT FROM adoption a WHERE a.billing_key_id = k.id AND a.state <> 'done'))"
 )
 
@@ -201,14 +207,15 @@ def write_schedules(tx: Transaction, *, new: Sequence[Mapping[str, Any]], again:
     update_rows(tx, ForeignSchedule, again)
 
 
-def unseen_schedules(tx: Transaction, channel: str, *, since: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Schedules that may still charge, or have just run, and that nobody saw since a real time."""
+def unseen_schedules(tx: Transaction, channel: str, *, since: datetime, after: str, limit: int) -> Sequence[Row[Any]]:
+    """Schedules that may still charge, or have just run, and that nobody saw since a real time, a page at a time."""
     return tx.connection.execute(
         text(
             "SELECT * FROM foreign_schedule WHERE channel = :channel AND gone_at IS NULL AND last_seen_at < :since"
-            f" AND (state IN ({listed(WAITING)}) OR payment_status = '') ORDER BY merchant_uid LIMIT :limit"
+            f" AND (state IN ({listed(WAITING)}) OR (payment_status = '' AND state <> 'revoked'))"
+            " AND merchant_uid > :after ORDER BY merchant_uid LIMIT :limit"
         ),
-        {"channel": channel, "since": since, "limit": limit},
+        {"channel": channel, "since": since, "after": after, "limit": limit},
     ).all()
 
 
@@ -265,8 +272,10 @@ def subscriptions_of_keys(tx: Transaction, key_ids: Iterable[UUID]) -> Sequence[
     return tx.connection.execute(
         text(
             "SELECT s.id, s.billing_key_id, f.merchant_uid, f.schedule_at, f.amount FROM subscription s"
-            " LEFT JOIN LATERAL (SELECT * FROM foreign_schedule f WHERE f.billing_key_id = s.billing_key_id"
-            "  AND f.gone_at IS NULL AND f.ignored_at IS NULL ORDER BY f.schedule_at LIMIT 1) f ON true"
+            " LEFT JOIN LATERAL (SELECT f.* FROM foreign_schedule f WHERE f.billing_key_id = s.billing_key_id"
+            "  AND f.gone_at IS NULL AND f.ignored_at IS NULL"
+            f"  UNION ALL SELECT f.* {UNANSWERED} AND p.billing_key_id = s.billing_key_id"
+            "  ORDER BY schedule_at LIMIT 1) f ON true"
             " WHERE s.billing_key_id = ANY(:ids) AND s.state <> 'ended' ORDER BY s.id"
         ),
         {"ids": sorted(set(key_ids))},

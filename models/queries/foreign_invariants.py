@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from models.queries.foreign import ASKS
+from models.queries.foreign import ASKS, UNANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ FOREIGN_ATTENTION: Final[Mapping[str, str]] = {
         "SELECT s.id, 'not charged since ' || k.foreign_schedule_since || ': ' || f.merchant_uid || ' ' || f.state"
         " FROM foreign_schedule f JOIN billing_key k ON k.id = f.billing_key_id"
         " JOIN subscription s ON s.billing_key_id = k.id AND s.state <> 'ended'"
-        " WHERE f.gone_at IS NULL AND f.ignored_at IS NULL"
+        f" WHERE ((f.gone_at IS NULL AND f.ignored_at IS NULL) OR f.id IN (SELECT f.id {UNANSWERED}))"
         " AND NOT EXISTS (SELECT FROM adoption a WHERE a.subscription_id = s.id AND a.state <> 'done')"
     ),
     # An hour is what settling may take; the comparison goes on with it every hour.

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.foreign import WAITING
+from domain.foreign import QUIET, WAITING
 from models.base import listed
+from models.queries.foreign import UNANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,13 @@ _PAYMENTS: Final = text(
     f" WHERE {_PAGE} AND (CAST(:subscription AS uuid) IS NULL OR s.id = :subscription) ORDER BY x.id LIMIT :limit"
 )
 #: An adoption's schedule blocks whatever was said of it; one that was answered, or does not wait, does not.
+_OWED_AN_ANSWER: Final = f"x.id IN (SELECT f.id {UNANSWERED})"
 _STANDS: Final = (
     "CASE WHEN d.became = 'open' AND a.state <> 'done' THEN 'adopting'"
+    f" WHEN {_OWED_AN_ANSWER} THEN 'asks what it paid'"
     " WHEN x.ignored_at IS NOT NULL AND x.gone_at IS NULL THEN 'ignored'"
     " WHEN x.gone_at IS NOT NULL THEN 'answered'"
+    f" WHEN x.state IN ({listed(QUIET)}) THEN 'is looked up'"
     f" WHEN x.state IN ({listed(WAITING)}) THEN 'blocks' ELSE 'asks what it paid' END"
 )
 _SCHEDULES: Final = text(
@@ -47,7 +51,7 @@ _SCHEDULES: Final = text(
     " JOIN customer c ON c.id = k.customer_id"
     " LEFT JOIN adopted_schedule d ON d.channel = x.channel AND d.merchant_uid = x.merchant_uid"
     " LEFT JOIN adoption a ON a.subscription_id = d.subscription_id"
-    f" WHERE {_PAGE} AND {_CHANNEL} AND (:all OR x.gone_at IS NULL) ORDER BY x.id LIMIT :limit"
+    f" WHERE {_PAGE} AND {_CHANNEL} AND (:all OR x.gone_at IS NULL OR {_OWED_AN_ANSWER}) ORDER BY x.id LIMIT :limit"
 )
 _HANDS: Final = text(
     "SELECT n.name AS channel, g.finished_at, g.round_began_at,"
