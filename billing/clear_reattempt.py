@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.halt_channel import is_running
+from billing.known_account import absence_counts
 from billing.look_up import Seen, ask_each, seen
 from billing.record_outcome import record_outcomes
 from billing.report import Report
@@ -52,13 +53,13 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     def look(attempt: Row[Any]) -> Seen:
         return seen(ports.gateway.find_all(merchant_uid=attempt.merchant_uid, token=token), began_at=began_at)
 
-    answers = ask_each(attempts, look)
+    asked = ask_each(attempts, look)
+    answers = [(attempt, answer) for attempt, answer in asked if not isinstance(answer, GatewayTrouble)]
+    is_absence_counted = absence_counts(ports, token, [answer.looked.said for _, answer in answers])
     reports: list[Report] = []
     cleared: list[UUID] = []
     odd: dict[UUID, str] = {}
     for attempt, answer in answers:
-        if isinstance(answer, GatewayTrouble):
-            continue
         outcome = judge(records=answer.records, sent=sent[attempt.id], now=began_at, patience=ports.limits.patience)
         if isinstance(outcome, Approved):
             reports.append(
@@ -76,7 +77,7 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
                 f"attempt {attempt.attempt_no} was declined and reads {answer.looked.said} now:"
                 " neither ours for certain nor definitely declined"
             )
-        else:
+        elif answer.looked.said is not Said.ABSENT or is_absence_counted:
             cleared.append(attempt.id)
     recorded = record_outcomes(ports, reports).counts
     _set_aside(ports, due, odd)

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.known_account import absence_counts
 from billing.look_up import ask_each, seen
 from billing.record_outcome import record_outcomes
 from billing.report import Report
@@ -65,6 +66,8 @@ def resolve_unknown(ports: Ports, *, only: UUID | None = None) -> Counter[str]:
     if not taken:
         return Counter()
     found = _ask(ports, token, taken, sent, now)
+    if not absence_counts(ports, token, (answer.looked.said for answers in found.values() for answer in answers)):
+        found = {row.id: [answer for answer in found[row.id] if answer.looked.said is not Said.ABSENT] for row in taken}
     reports = [
         _report(ports, row, sent=sent[row.id], looks=looks[row.id], found=found[row.id], now=now) for row in taken
     ]
@@ -165,7 +168,8 @@ def _without_record(
         for answer in found
     ]
     reason, raw_reason = UnknownReason(row.unknown_reason), row.raw_reason or ""
-    if absence_is_proven(looks=[*looks, *newly], sent=sent, patience=ports.limits.patience):
+    # Without a look of this run that counts, nothing is proven: whose account it would have been is not known.
+    if newly and absence_is_proven(looks=[*looks, *newly], sent=sent, patience=ports.limits.patience):
         return after_absence(reason, raw_reason)
     return Unknown(reason=reason, raw_reason=raw_reason)
 

@@ -15,6 +15,11 @@ _RANDOM_A: Final = ((1 << 12) - 1) << 64
 _RANDOM_B: Final = (1 << 62) - 1
 
 
+def first_id(real: datetime) -> UUID:
+    """The least id that a row made at a real instant, to the millisecond, or later may have."""
+    return UUID(int=(int(real.timestamp() * 1000) << 80) | _VERSION | _VARIANT)
+
+
 def new_id(real: datetime) -> UUID:
     """A new id for a row made at a real instant. Source: RFC 9562, section 5.7."""
     milliseconds = int(real.timestamp() * 1000)

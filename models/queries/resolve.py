@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
 from models.base import listed
+from models.ids import first_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,15 @@ _SENDS: Final = text(
     " ORDER BY s.attempt_id, s.send_no"
 )
 
+#: Of an attempt whose sends went through two channels, nobody knows which of the accounts has the payment.
+_NEWEST_PAYMENT: Final = text(
+    "SELECT p.imp_uid FROM payment p JOIN send d ON d.attempt_id = p.attempt_id"
+    " JOIN billing_key k ON k.id = d.billing_key_id WHERE k.channel = :channel AND p.id < :before"
+    " AND NOT EXISTS (SELECT FROM send x JOIN billing_key o ON o.id = x.billing_key_id"
+    "  WHERE x.attempt_id = p.attempt_id AND o.channel <> :channel)"
+    " ORDER BY p.id DESC LIMIT 1"
+)
+
 
 def take_undecided(
     tx: Transaction, *, channel: str, limit: int, until: datetime, only: UUID | None = None
@@ -81,6 +91,13 @@ def attempts_of_invoices(tx: Transaction, invoice_ids: Sequence[UUID], *, channe
         ),
         {"ids": list(invoice_ids), "channel": channel},
     ).all()
+
+
+def newest_payment_before(tx: Transaction, before: datetime, *, channel: str) -> str | None:
+    """The gateway's number of the payment that a channel's account surely has, written down last before a real time."""
+    parameters = {"channel": channel, "before": first_id(before)}
+    found: str | None = tx.connection.execute(_NEWEST_PAYMENT, parameters).scalar()
+    return found
 
 
 def undecided_count(tx: Transaction, *, channel: str) -> int:

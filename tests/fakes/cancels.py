@@ -179,12 +179,16 @@ class WithCancels:
     cancels: CancelBook
     records: list[Record]
     boottime: Callable[[], float]
+    payments_asked: list[str]
+    payment_trouble: Callable[[], None]
 
     def _ask(self, token: AccessToken) -> None:
         raise NotImplementedError
 
     def payment(self, *, imp_uid: str, token: AccessToken) -> Record | None:
+        self.payments_asked.append(imp_uid)
         self._ask(token)
+        self.payment_trouble()
         found = next((each for each in self.records if each.imp_uid == imp_uid), None)
         return None if found is None else self.cancels.look(self._read(found))
 

@@ -88,7 +88,8 @@ class FakeGateway(WithSchedules, WithCancels):
     """Implements ``gateway.port.Gateway``.
 
     ``is_strict``: a ``merchant_uid`` that has a record is refused as a duplicate; a careless gateway charges again.
-    ``look_up_trouble`` and ``token_trouble`` may be set to a callable that raises. ``book`` holds its own schedules,
+    ``look_up_trouble``, ``payment_trouble`` (for one payment by its number) and ``token_trouble`` may be set to a
+    callable that raises. ``book`` holds its own schedules,
     ``cancels`` what it gave back.
     """
 
@@ -98,13 +99,16 @@ class FakeGateway(WithSchedules, WithCancels):
     boottime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
     default: Fate = Fate.APPROVE
     look_up_trouble: Callable[[], None] = _no_trouble
+    payment_trouble: Callable[[], None] = _no_trouble
     token_trouble: Callable[[], None] = _no_trouble
     records: list[Record] = field(default_factory=list)
     #: Every charge that reached the gateway whole.
     asked: list[Charge] = field(default_factory=list)
     look_ups: list[Source] = field(default_factory=list)
+    #: Every payment that was asked for by its number.
+    payments_asked: list[str] = field(default_factory=list)
     rules: DeclineRules = NO_RULES
-    first_number: int = 1  # of its payments: no two accounts share one
+    first_number: int = 1  # of its payments and tokens: no two accounts share one
     #: Which company issued a card, by ``customer_uid``.
     issuers: dict[str, str] = field(default_factory=dict)
     _fates: dict[str, deque[_Scripted]] = field(default_factory=dict)
@@ -157,7 +161,7 @@ class FakeGateway(WithSchedules, WithCancels):
         now = self.boottime()
         if self._token is None or self._token.dies_at_boottime <= now:
             self._token_count += 1
-            value = f"fake-token-{self._token_count}"
+            value = f"fake-token-{self.first_number - 1 + self._token_count}"
             self._token = AccessToken(
                 value=value,
                 digest=token_digest(value),

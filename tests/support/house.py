@@ -220,12 +220,22 @@ class House:
 
     def beside(self, name: str) -> tuple[Ports, FakeGateway]:
         """Another channel, with a gateway of its own; the bells of this house are not rung for it."""
-        gateway = FakeGateway(
-            is_strict=self.gateway.is_strict, now=lambda: self.real, boottime=self.boottime, first_number=10**6
-        )
+        gateway = self.another_account()
         with self.database.transaction() as tx:
             installation.know_channels(tx, [name])
         return replace(self.ports, channel=Channel(name=name, is_test=True), gateway=gateway), gateway
+
+    def point_at(self, gateway: FakeGateway) -> FakeGateway:
+        """Other credentials, and so another account; gives the one that it was."""
+        was, self.gateway = self.gateway, gateway
+        self.ports = replace(self.ports, gateway=gateway)
+        return was
+
+    def another_account(self) -> FakeGateway:
+        """An account that has nothing of ours, and would charge every card of that name."""
+        return FakeGateway(
+            is_strict=self.gateway.is_strict, now=lambda: self.real, boottime=self.boottime, first_number=10**6
+        )
 
     # The bells, by hand.
 
