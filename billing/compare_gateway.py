@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.adopt_rows import resume_adoptions
 from billing.compare_payments import compare_payments, in_groups
+from billing.known_account import require_known_account
 from billing.look_for_money import look_for_money
 from billing.look_up import ask_each
 from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, note_unknown
@@ -180,6 +181,9 @@ def ask_about_unseen(ports: Ports, *, since: datetime) -> Counter[str]:
 
         answers = ask_each(rows, ask)
         told = [(row, answer) for row, answer in answers if not isinstance(answer, GatewayTrouble)]
+        if any(schedule is None for _, schedule in told):
+            take_one_call(ports)
+            require_known_account(ports, token)
         with ports.database.transaction() as tx:
             note_schedules(ports, tx, [schedule for _, schedule in told if schedule is not None])
             note_unknown(ports, tx, [row for row, schedule in told if schedule is None])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.adopt_schedules import waiting_of_card
 from billing.calendars import calendar_of
+from billing.known_account import require_known_account
 from billing.note_schedules import block_cards, note_schedules, note_unknown, state_of, tell_blocked
 from billing.settle_elsewhere import settle_elsewhere
 from billing.token_in_hand import token_in_hand
@@ -148,6 +149,8 @@ def _look(ports: Ports, subscription_id: UUID) -> Stands:
 
     token = token_in_hand(ports)
     reads = [_read(ports, token, row, each, now, real) for each in adopted if each.became == Became.OPEN]
+    if any(each.schedule is None for each in reads):
+        require_known_account(ports, token)
     names = {each.merchant_uid for each in adopted}
     others = [
         each

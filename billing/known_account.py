@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from billing.halt_channel import halt_within
-from domain.errors import GatewayTrouble
+from domain.errors import AccountInDoubt, GatewayTrouble
 from domain.evidence import Said
 from domain.halt import HaltCause
 from models.queries import resolve
@@ -49,6 +49,20 @@ def absence_counts(ports: Ports, token: AccessToken, said: Iterable[Said]) -> bo
     if not is_known:
         _halt(ports, imp_uid)
     return is_known
+
+
+def require_known_account(ports: Ports, token: AccessToken) -> None:
+    """Go on only where absence counts: for what is read whole or not at all.
+
+    Raises:
+        AccountInDoubt: It does not count in this run.
+    """
+    if not absence_counts(ports, token, (Said.ABSENT,)):
+        name = ports.channel.name
+        raise AccountInDoubt(
+            f"the account behind channel {name} has not shown a payment of ours, so what it does not know counts for"
+            f" nothing; `jeonggi channel check {name}` says more"
+        )
 
 
 def _halt(ports: Ports, imp_uid: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.compare_payments import note_foreign
+from billing.known_account import absence_counts
 from billing.look_up import ask_each
 from billing.note_schedules import block_cards
 from billing.own_rate import take_one_call
@@ -37,7 +38,8 @@ _PAGE: Final = 200
 def look_for_money(ports: Ports, *, goes_on: Callable[[], bool] = lambda: True) -> Counter[str]:
     """Look up, once each, the order numbers of this channel's schedules that may have charged and do not say so.
 
-    One that cannot be read keeps its card blocked until the next round.
+    One that cannot be read keeps its card blocked until the next round, as does one of which nothing is known where
+    absence does not count.
     """
     found: Counter[str] = Counter()
     after = ""
@@ -52,6 +54,8 @@ def look_for_money(ports: Ports, *, goes_on: Callable[[], bool] = lambda: True) 
             return ports.gateway.find_all(merchant_uid=row.merchant_uid, token=token).records
 
         looked = [(row, told) for row, told in ask_each(rows, ask) if not isinstance(told, GatewayTrouble)]
+        if not absence_counts(ports, token, (Said.ABSENT for _, records in looked if not records)):
+            looked = [(row, records) for row, records in looked if records]
         found["schedules_looked_up"] += len(looked)
         found["foreign"] += _write(ports, looked)
         if len(rows) < _PAGE or not looked:  # not one of a page: the gateway is away

@@ -81,6 +81,12 @@ class GatewayRefusedCredentials(GatewayTrouble):
     code: ClassVar[str] = "gateway_refused_credentials"
 
 
+class AccountInDoubt(GatewayTrouble):
+    """Whether the account behind the keys is ours is not known, so nothing that it does not know counts."""
+
+    code: ClassVar[str] = "account_in_doubt"
+
+
 class TokenNotYet(GatewayTrouble):
     """No token may be asked for now: the known one is in its last minute, and asking would extend it."""
 

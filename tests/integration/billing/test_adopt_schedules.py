@@ -20,6 +20,7 @@ from billing.change_subscription import change_card
 from billing.charge_now import charge_now
 from billing.compare_gateway import compare_due
 from billing.finish_adoption import finish_adoption
+from billing.halt_channel import resume
 from domain.errors import BillingError, Conflict
 from tests.fakes.schedules import RevokeFate
 from tests.support.house import START, House
@@ -234,6 +235,30 @@ def test_a_schedule_that_ran_and_does_not_tell_its_end_is_looked_up_by_its_order
     assert (stands.is_done, stands.paid_elsewhere) == (True, 0 if declined else 1)
     go_on(house, *MONTHS)
     assert payments(house, [someone]) == {"a": {0: 1, 1: 1, 2: 1}}
+
+
+def test_schedules_that_another_account_does_not_know_are_not_taken_to_be_revoked(house: House) -> None:
+    house.subscription()
+    house.tick()
+    house.charge()
+    house.advance(hours=2)
+    people = [Subscriber(ref="a", first_in=86_400 * 5)]
+    schedule_all(house, people)
+    house.gateway.book.fates.extend([RevokeFate.LOST_NOT_DONE] * 10)
+    move(house.ports, people)
+    own = house.point_at(house.another_account())
+
+    go_on(house, *[timedelta(hours=1)] * 3)
+
+    assert house.states("adoption") == {"unscheduling": 1}
+    assert house.value("SELECT halt_cause FROM channel_state WHERE halted_at IS NOT NULL") == "account"
+    house.point_at(own)
+    own.book.fates.clear()
+    resume(house.database, "default", by=WHO)
+    go_on(house, *MONTHS)
+    assert house.states("adoption") == {"done": 1}
+    own.records[:] = [each for each in own.records if each.customer_uid == people[0].card]
+    assert payments(house, people) == {"a": {0: 1, 1: 1, 2: 1}}
 
 
 def test_nobody_gets_past_an_adoption_that_is_not_ended(house: House) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from billing.change_subscription import By, change_card
 from billing.charge_due import charge_due
+from billing.compare_gateway import compare_due
 from billing.halt_channel import resume
-from domain.errors import GatewayUnreachable
+from billing.look_for_money import look_for_money
+from domain.errors import AccountInDoubt, GatewayUnreachable
+from gateway.port import ScheduleState
 from tests.fakes.gateway import Fate
 
 if TYPE_CHECKING:
@@ -83,8 +89,8 @@ def test_credentials_that_change_between_two_looks_prove_no_absence_with_what_wa
     _paid_long_ago(house)
     _charged(house, Fate.LOSE_ANSWER)
     house.gateway.lag(house.gateway.asked[-1].merchant_uid, looks=100)
-    for _ in range(6):
-        house.advance(minutes=5)
+    for _ in range(8):
+        house.advance(minutes=1)
         house.resolve()
     seen = _absences(house)
     assert seen >= 2
@@ -237,3 +243,46 @@ def test_a_payment_of_an_attempt_that_went_through_two_accounts_is_not_asked_for
 
     assert house.gateway.payments_asked == [known]
     assert not _is_halted(house)
+
+
+def test_a_schedule_that_another_account_does_not_know_goes_on_blocking_its_card(house: House) -> None:
+    _paid_long_ago(house)
+    sub = house.subscription()
+    house.gateway.book.add("old-1", customer_uid=house.card_of(sub), at=house.now + timedelta(days=10))
+    compare_due(house.ports, for_seconds=600)
+    own = house.point_at(house.another_account())
+    house.advance(hours=1, seconds=1)
+
+    with pytest.raises(AccountInDoubt, match="jeonggi channel check default"):
+        compare_due(house.ports, for_seconds=600)
+
+    assert len(_halts(house)) == 1
+    house.point_at(own)
+    resume(house.database, "default", by=BY)
+    house.tick()
+    assert house.charge().claimed == 0
+    own.book.forget("old-1")
+    house.advance(hours=1, seconds=1)
+    compare_due(house.ports, for_seconds=600)
+    assert house.charge().claimed == 1
+
+
+def test_a_schedule_that_may_have_charged_frees_no_card_because_another_account_shows_no_money(house: House) -> None:
+    _paid_long_ago(house)
+    sub = house.subscription()
+    house.gateway.book.add("old-1", customer_uid=house.card_of(sub), at=house.now + timedelta(hours=1))
+    compare_due(house.ports, for_seconds=600)
+    house.gateway.book.put("old-1", ScheduleState.REVOKED)
+    house.advance(hours=1, seconds=1)
+    compare_due(house.ports, for_seconds=600)
+    own = house.point_at(house.another_account())
+    house.advance(minutes=15)
+
+    assert look_for_money(house.ports)["schedules_looked_up"] == 0
+
+    blocked = "SELECT count(*) FROM billing_key WHERE foreign_schedule_since IS NOT NULL"
+    assert house.value(blocked) == 1
+    assert len(_halts(house)) == 1
+    house.point_at(own)
+    assert look_for_money(house.ports)["schedules_looked_up"] == 1
+    assert house.value(blocked) == 0
