@@ -113,7 +113,7 @@ def _claim(ports: Ports, token: AccessToken, grant: installation.Grant) -> Seque
     except (DatabaseTrouble, DayNotBegun, EnvelopeExceeded):
         raise
     except CommitInDoubt:
-        return []  # `_claim_batch` has handed back what it may have claimed
+        return []  # `_claim_batch` has handed back what is surely its own
     except Exception as error:  # noqa: BLE001 - whatever one row did, the others must be charged
         _log.warning("claim.batch_failed", error=type(error).__name__)
         return _claim_one_by_one(ports, token, grant)
@@ -142,7 +142,7 @@ def _claim_batch(
             if grant.is_probe and claimed:
                 brake.note_probe(tx, ports.channel.name, claimed[0].charge.attempt_id)
     except CommitInDoubt:
-        _hand_back(ports, [one.charge for one in claimed])
+        _hand_back(ports, [one.charge for one in claimed if one.is_new])
         raise
     return [one.charge for one in claimed]
 
@@ -230,10 +230,13 @@ class _Claimed:
 
 
 def _hand_back(ports: Ports, charges: Sequence[Charge]) -> None:
-    """A doubtful claim is not sent: if it is there, it is proven not executed, for we know that we sent nothing.
+    """New attempts of a doubtful claim: if they are there, they are proven not executed, for we sent nothing.
 
     The recording looks with a new connection, under locks. Should the server still be at the doubtful commit, a new
     attempt is not seen, and is asked about once its lease is over.
+
+    Never a resend: where ours was rolled back, another worker's has its number and fence, and may be out. It is left to
+    its lease and the resolver. A new attempt has an id of its own: what is found under it is ours.
     """
     record_outcomes(
         ports,

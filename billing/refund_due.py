@@ -1,7 +1,8 @@
 """A refund run: ask about what is not known, then claim what is due, send each cancel, and record it.
 
 Commit 1 writes what will be asked, its checksum, the token's digest and the last moment to send it, before anything
-leaves; of a payment one refund is out at a time. A doubtful commit is never followed by a cancel.
+leaves; of a payment one refund is out at a time. A doubtful commit is never followed by a cancel, and what it may have
+claimed is left to its lease.
 """
 
 from __future__ import annotations
@@ -107,7 +108,6 @@ def claim_refunds(ports: Ports, token: AccessToken) -> Sequence[Claimed]:
 
 
 def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Sequence[Claimed]:
-    claimed: list[Claimed] = []
     try:
         with ports.database.transaction() as tx:
             if not is_running(tx, ports.channel.name):
@@ -117,8 +117,8 @@ def _claim(ports: Ports, token: AccessToken, payment_ids: Sequence[UUID]) -> Seq
             queries.write_refunds(tx, written)
             claimed = [_claimed(row, values) for row, values in zip(rows, written, strict=True)]
     except CommitInDoubt:
-        for each in claimed:
-            _hand_back(ports, each)
+        # If it is there, it is asked about once its lease is over. It cannot be handed back: if it is not, another
+        # run's cancel has its number and fence, and may be out.
         return []
     return claimed
 
@@ -167,20 +167,6 @@ def _claimed(row: Row[Any], written: dict[str, Any]) -> Claimed:
             committed_at=written["sent_at"],
             token_digest=written["token_digest"],
             token_dead_at=None,
-        ),
-    )
-
-
-def _hand_back(ports: Ports, claimed: Claimed) -> None:
-    """A doubtful claim is not sent: if it is there, it is proven not executed, for we know that we sent nothing."""
-    record_refund(
-        ports,
-        RefundReport(
-            refund_id=claimed.refund_id,
-            send_no=claimed.sent.send_no,
-            fence=claimed.fence,
-            happened=RefundEvent.NOT_EXECUTED,
-            raw_reason=NotExecutedReason.HANDED_BACK,
         ),
     )
 

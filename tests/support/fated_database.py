@@ -12,7 +12,7 @@ from psycopg import sql
 from models.session import CommitInDoubt, Database, DatabaseTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from models.session import Transaction
 
@@ -54,16 +54,20 @@ class _Undone(Exception):
 
 
 class FatedDatabase(Database):
-    """``let(3, fate)``: the third transaction from now meets its fate, all others go well."""
+    """``let(3, fate)``: the third transaction from now meets its fate, all others go well.
+
+    ``meanwhile``: what others do before its caller learns of it.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(url, pool_size=5)
         self._left = 0
         self._fate: CommitFate | None = None
+        self._meanwhile: Callable[[], None] | None = None
 
-    def let(self, nth: int, fate: CommitFate) -> None:
+    def let(self, nth: int, fate: CommitFate, *, meanwhile: Callable[[], None] | None = None) -> None:
         """The nth transaction from now, from 1."""
-        self._left, self._fate = nth, fate
+        self._left, self._fate, self._meanwhile = nth, fate, meanwhile
 
     def let_all_go_well(self) -> None:
         """Forget what was said."""
@@ -80,6 +84,8 @@ class FatedDatabase(Database):
                     raise _Undone  # noqa: TRY301 - inside the transaction, so that it is rolled back
         except _Undone:
             pass
+        if fate is not None and self._meanwhile is not None:
+            self._meanwhile()
         match fate:
             case CommitFate.TROUBLE:
                 raise DatabaseTrouble("the database went away, for a test")
