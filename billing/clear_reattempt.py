@@ -57,7 +57,7 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     answers = [(attempt, answer) for attempt, answer in asked if not isinstance(answer, GatewayTrouble)]
     is_absence_counted = absence_counts(ports, token, [answer.looked.said for _, answer in answers])
     reports: list[Report] = []
-    cleared: list[UUID] = []
+    cleared: dict[UUID, int] = {}
     odd: dict[UUID, str] = {}
     for attempt, answer in answers:
         outcome = judge(records=answer.records, sent=sent[attempt.id], now=began_at, patience=ports.limits.patience)
@@ -78,11 +78,12 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
                 " neither ours for certain nor definitely declined"
             )
         elif answer.looked.said is not Said.ABSENT or is_absence_counted:
-            cleared.append(attempt.id)
+            cleared[attempt.id] = attempt.send_no
     recorded = record_outcomes(ports, reports).counts
     _set_aside(ports, due, odd)
     with ports.database.transaction() as tx:
-        claim.note_cleared(tx, cleared, at=tx.real)
+        # As old as the question, however late it is written: a process may freeze between the two.
+        claim.note_cleared(tx, cleared, at=began_at)
     return recorded
 
 

@@ -223,18 +223,25 @@ def needs_clearing(
     return bool(tx.connection.execute(_NEEDS_CLEARING[held], parameters).scalar())
 
 
-def note_cleared(tx: Transaction, attempt_ids: Sequence[UUID], *, at: datetime) -> None:
+def note_cleared(tx: Transaction, looked_at: Mapping[UUID, int], *, at: datetime) -> None:
     """Write down that attempts were looked up and are not paid; an invoice is cleared once all of its attempts are.
 
     It has not their subscriptions' locks, so it waits for nobody: an attempt that somebody is at is left out.
+
+    Args:
+        tx: Where.
+        looked_at: The send of each that was looked at: one that was sent again since is left out.
+        at: Real time, not later than the look-ups began; a newer look stands.
     """
     tx.connection.execute(
         text(
-            "UPDATE charge_attempt t SET cleared_at = :at FROM (SELECT a.id FROM charge_attempt a"
-            f" WHERE a.id = ANY(:ids) AND a.state NOT IN ({listed(OPEN_ATTEMPT)})"
-            " ORDER BY a.id FOR UPDATE SKIP LOCKED) free WHERE t.id = free.id"
+            "UPDATE charge_attempt t SET cleared_at = greatest(t.cleared_at, :at) FROM (SELECT a.id"
+            " FROM unnest(CAST(:ids AS uuid[]), CAST(:sends AS integer[])) looked(id, send_no)"
+            " JOIN charge_attempt a ON a.id = looked.id AND a.send_no = looked.send_no"
+            f" WHERE a.state NOT IN ({listed(OPEN_ATTEMPT)})"
+            " ORDER BY a.id FOR UPDATE OF a SKIP LOCKED) free WHERE t.id = free.id"
         ),
-        {"ids": list(attempt_ids), "at": at},
+        {"ids": list(looked_at), "sends": list(looked_at.values()), "at": at},
     )
 
 
