@@ -1,7 +1,8 @@
 """Pause, resume, cancel, change the card: what a person asks of a subscription.
 
 With an attempt of which nobody knows yet what the gateway did, the change waits for the outcome: it is written down,
-no new attempt is claimed meanwhile, and the recording of the outcome makes it. Otherwise it is made at once.
+no new attempt is claimed meanwhile, and the recording of the outcome makes it. Otherwise it is made at once. What
+would refuse a change of card now is asked again when it is made: then it is dropped, and told.
 """
 
 from __future__ import annotations
@@ -127,8 +128,27 @@ def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -
         if subscription_id not in undecided:
             subscription = _lock(tx, subscription_id)
             if subscription.requested_change is not None:
+                wanted = Change(subscription.requested_change)
                 by = By(actor=subscription.requested_by, reason="waited for the outcome of a charge")
-                _apply(tx, subscription, Change(subscription.requested_change), subscription.requested_key_id, by)
+                if wanted is Change.CHANGE_CARD and _is_blocked(tx, subscription):
+                    _drop_card(tx, subscription, by)
+                else:
+                    _apply(tx, subscription, wanted, subscription.requested_key_id, by)
+
+
+def _drop_card(tx: Transaction, subscription: Row[Any], by: By) -> None:
+    """A schedule of the old card was found while the change waited: no card is charged before somebody answers."""
+    customer_uid = change.drop_request(tx, subscription.id)
+    _tell(
+        tx,
+        "subscription.change_card_dropped",
+        subscription.id,
+        by,
+        is_incident=True,
+        customer_uid=customer_uid,
+        reason="the gateway may charge the old card by a schedule that we did not make: answer that, then ask for the"
+        " change again; `jeonggi schedule list` tells which",
+    )
 
 
 def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, customer_uid: str | None = None) -> Made:
@@ -187,12 +207,16 @@ def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
 
 def _refuse_what_blocks(tx: Transaction, subscription: Row[Any]) -> None:
     """What the gateway may charge the old card by itself would be for a period that the new one pays, too."""
-    key_id = subscription.billing_key_id
-    if key_id is not None and foreign.is_blocked(tx, key_id):
+    if _is_blocked(tx, subscription):
         raise Conflict(
             f"the gateway may charge the card of subscription {subscription.id} by a schedule that we did not make:"
             " answer that first; `jeonggi schedule list` tells which"
         )
+
+
+def _is_blocked(tx: Transaction, subscription: Row[Any]) -> bool:
+    key_id = subscription.billing_key_id
+    return key_id is not None and foreign.is_blocked(tx, key_id)
 
 
 def _card(tx: Transaction, subscription: Row[Any], customer_uid: str, channel: str) -> UUID:
@@ -217,8 +241,17 @@ def _lock(tx: Transaction, subscription_id: UUID) -> Row[Any]:
     return row
 
 
-def _tell(tx: Transaction, kind: str, subscription_id: UUID, by: By) -> None:
-    installation.write_events(tx, [installation.event(tx, kind, subscription_id=subscription_id)])
+def _tell(
+    tx: Transaction,
+    kind: str,
+    subscription_id: UUID,
+    by: By,
+    *,
+    is_incident: bool = False,
+    **data: Any,  # noqa: ANN401 - JSON
+) -> None:
+    told = installation.event(tx, kind, subscription_id=subscription_id, is_incident=is_incident, **data)
+    installation.write_events(tx, [told])
     installation.write_audit(
         tx, actor=by.actor, action=kind, subject="subscription", subject_id=subscription_id, reason=by.reason
     )

@@ -86,6 +86,25 @@ def write_request(tx: Transaction, *, subscription_id: UUID, change: str, key_id
     )
 
 
+def drop_request(tx: Transaction, subscription_id: UUID) -> str | None:
+    """A change that waited is not made; gives the public name of the card that it was to."""
+    parameters = {"id": subscription_id}
+    wanted: str | None = tx.connection.execute(
+        text(
+            "SELECT k.customer_uid FROM subscription s JOIN billing_key k ON k.id = s.requested_key_id WHERE s.id = :id"
+        ),
+        parameters,
+    ).scalar_one_or_none()
+    tx.connection.execute(
+        text(
+            "UPDATE subscription SET requested_change = NULL, requested_key_id = NULL, requested_by = NULL"
+            " WHERE id = :id"
+        ),
+        parameters,
+    )
+    return wanted
+
+
 def write_changed(
     tx: Transaction,
     *,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from billing.change_subscription import By, change_card, pause, resume
+from billing.answer_foreign import ignore_schedule
+from billing.change_subscription import By, Made, change_card, pause, resume
 from billing.charge_now import charge_now
+from billing.compare_gateway import compare_due
 from tests.fakes.gateway import Fate
 
 if TYPE_CHECKING:
@@ -101,3 +104,51 @@ def test_a_pause_and_resume_do_not_send_what_waits_for_an_operator(house: House)
     house.charge()
 
     assert len(house.gateway.asked) == asked
+
+
+def test_a_card_change_that_waited_is_dropped_if_a_foreign_schedule_was_found_meanwhile(house: House) -> None:
+    """The new card and the schedule of the old one would pay for the same period."""
+    sub = house.subscription()
+    card = house.card_of(sub)
+    house.tick()
+    house.gateway.script(house.uid(sub, 0), Fate.LOSE_DECLINE)
+    house.charge()
+    assert change_card(house.ports, sub, customer_uid="a-new-card", by=BY) is Made.AFTER_OUTCOME
+    house.gateway.book.add("theirs", customer_uid=card, at=house.now + timedelta(days=2))
+    compare_due(house.ports, for_seconds=600)
+
+    for _ in range(30):
+        house.advance(minutes=10)
+        house.resolve()
+        house.tick()
+        house.charge()
+
+    assert house.states("charge_attempt") == {"declined": 1}
+    assert house.gateway.paid_won() == 0
+    assert house.card_of(sub) == card
+    (dropped,) = house.rows("SELECT kind, data FROM outbox_event WHERE is_incident AND kind LIKE '%dropped'")
+    assert dropped.kind == "subscription.change_card_dropped"
+    assert dropped.data["customer_uid"] == "a-new-card"
+    assert "schedule list" in dropped.data["reason"]
+    assert house.value("SELECT count(*) FROM audit_entry WHERE action = 'subscription.change_card_dropped'") == 1
+
+    # Once somebody has answered it is asked for again.
+    ignore_schedule(house.database, "default", "theirs", by=BY)
+    assert change_card(house.ports, sub, customer_uid="a-new-card", by=BY) is Made.AT_ONCE
+    house.charge()
+    assert [charge.customer_uid for charge in house.gateway.asked] == [card, "a-new-card"]
+    assert house.states("invoice") == {"paid": 1}
+
+
+def test_a_pause_that_waited_is_made_whatever_is_found_of_its_card(house: House) -> None:
+    sub = house.subscription()
+    house.tick()
+    house.gateway.script(house.uid(sub, 0), Fate.LOSE_DECLINE)
+    house.charge()
+    assert pause(house.ports, sub, by=BY) is Made.AFTER_OUTCOME
+    house.gateway.book.add("theirs", customer_uid=house.card_of(sub), at=house.now + timedelta(days=2))
+    compare_due(house.ports, for_seconds=600)
+
+    house.settle(hours=4, step_seconds=300)
+
+    assert house.states("subscription") == {"paused": 1}
