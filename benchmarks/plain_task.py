@@ -54,8 +54,9 @@ WITH attempt AS (
   WHERE id = %(attempt)s AND state = 'in_flight' RETURNING invoice_id, amount),
 sent AS (UPDATE send SET answered_at = now(), result = 'approved' WHERE attempt_id = %(attempt)s AND send_no = 1),
 paid AS (
-  INSERT INTO payment (id, invoice_id, attempt_id, imp_uid, amount, cancelled_amount, counts, paid_at, recorded_at)
-  SELECT %(payment)s, invoice_id, %(attempt)s, %(imp_uid)s, amount, 0, true, to_timestamp(%(paid_at)s), now()
+  INSERT INTO payment (id, invoice_id, attempt_id, channel, imp_uid, amount, cancelled_amount, counts, paid_at,
+    recorded_at)
+  SELECT %(payment)s, invoice_id, %(attempt)s, 'default', %(imp_uid)s, amount, 0, true, to_timestamp(%(paid_at)s), now()
   FROM attempt),
 settled AS (
   UPDATE invoice i SET state = 'paid' FROM attempt WHERE i.id = attempt.invoice_id RETURNING i.id, i.subscription_id)

@@ -125,6 +125,7 @@ class Ending:
                 "id": payment_id,
                 "invoice_id": invoice["id"],
                 "attempt_id": attempt["id"],
+                "channel": self._channel,
                 "imp_uid": record.imp_uid,
                 "amount": record.amount,
                 "cancelled_amount": record.cancel_amount,

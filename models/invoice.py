@@ -195,6 +195,8 @@ class Payment(Base):
     id: Mapped[Id]
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoice.id"))
     attempt_id: Mapped[UUID] = mapped_column(ForeignKey("charge_attempt.id"))
+    #: Where it was found: an attempt may have been sent through several, and paid late at an earlier one.
+    channel: Mapped[Word] = mapped_column(ForeignKey("channel_state.name"))
     imp_uid: Mapped[Word]
     amount: Mapped[Won]
     #: The tax parts as they were sent with the charge; none is sent today. A refund carries its share of them.

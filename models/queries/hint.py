@@ -58,11 +58,12 @@ _CLOSE_KNOWN: Final = text(
     " ORDER BY e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED) found WHERE t.id = found.id"
 )
 #: An attempt in flight is about to be answered: its hook waits a little, so that most are closed without a look-up.
-#: The attempt tells which channel is asked: that by which the hook came is only its sender's word.
+#: The payment tells which channel is asked, or the attempt: that by which the hook came is only its sender's word.
 _DUE: Final = (
     f" FROM gateway_event e JOIN charge_attempt a ON a.id = {_ATTEMPT}"
     " JOIN send s ON s.attempt_id = a.id AND s.send_no = a.send_no JOIN billing_key k ON k.id = s.billing_key_id"
-    " WHERE e.closed_at IS NULL AND e.follow_at <= :real AND k.channel = :channel"
+    " LEFT JOIN payment p ON p.imp_uid = e.imp_uid AND p.attempt_id = a.id"
+    " WHERE e.closed_at IS NULL AND e.follow_at <= :real AND coalesce(p.channel, k.channel) = :channel"
     f" AND (a.state <> '{AttemptState.IN_FLIGHT}' OR e.received_at <= :answered_by)"
 )
 _ANY_DUE: Final = text(f"SELECT EXISTS (SELECT{_DUE})")

@@ -34,10 +34,7 @@ PAGE: Final = 1_000
 
 _PAYMENT: Final = (
     "SELECT p.id, p.imp_uid, p.invoice_id, p.attempt_id, p.amount, p.cancelled_amount, p.tax_free, p.vat_amount,"
-    " p.counts, i.subscription_id, a.merchant_uid,"
-    # A payment's channel is that of the card that its attempt named last: earlier sends are proven absent.
-    " (SELECT k.channel FROM send s JOIN billing_key k ON k.id = s.billing_key_id"
-    "  WHERE s.attempt_id = a.id AND s.send_no = a.send_no) AS channel"
+    " p.counts, p.channel, i.subscription_id, a.merchant_uid"
     " FROM payment p JOIN charge_attempt a ON a.id = p.attempt_id JOIN invoice i ON i.id = p.invoice_id"
 )
 _REFUND: Final = (

@@ -47,10 +47,9 @@ _SENDS: Final = text(
     " ORDER BY s.attempt_id, s.send_no"
 )
 
-#: Of an attempt whose sends went through two channels, nobody knows which of the accounts has the payment.
+#: Of an attempt whose sends went through two channels, an older row may not be sure which account has the payment.
 _NEWEST_PAYMENT: Final = text(
-    "SELECT p.imp_uid FROM payment p JOIN send d ON d.attempt_id = p.attempt_id"
-    " JOIN billing_key k ON k.id = d.billing_key_id WHERE k.channel = :channel AND p.id < :before"
+    "SELECT p.imp_uid FROM payment p WHERE p.channel = :channel AND p.id < :before"
     " AND NOT EXISTS (SELECT FROM send x JOIN billing_key o ON o.id = x.billing_key_id"
     "  WHERE x.attempt_id = p.attempt_id AND o.channel <> :channel)"
     " ORDER BY p.id DESC LIMIT 1"

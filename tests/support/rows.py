@@ -138,6 +138,7 @@ def _of_what_is_owed(number: int, own: UUID) -> dict[str, dict[str, Any]]:
             "id": own,
             "invoice_id": INVOICE,
             "attempt_id": ATTEMPT,
+            "channel": "default",
             "imp_uid": f"imp_{number}",
             "amount": 9_900,
             "cancelled_amount": 0,

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
 from billing.change_subscription import By, Made, change_card
 from billing.charge_due import charge_due
 from billing.compare_gateway import compare_due
+from billing.follow_hints import follow_hints
 from billing.halt_channel import halt, resume
+from billing.refund import Wanted, reject_refund, request_refund
+from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
 from billing.take_turn import taken_turn
-from models.queries import installation, turn
+from models.queries import installation, invariants, listing, turn
 from models.session import RowsRefused
 from scheduler.pace import Bell
 from scheduler.tick import tick
 from tests.fakes.gateway import Fate
+from tests.support.hooks import true_hook
 
 if TYPE_CHECKING:
     from billing.ports import Ports
+    from domain.evidence import Record
+    from tests.fakes.gateway import FakeGateway
     from tests.support.house import House
 
 BY = By(actor="ops", reason="a test")
@@ -89,9 +96,8 @@ def test_what_was_lost_at_one_account_is_proven_there_before_it_is_sent_through_
     assert house.states("invoice") == {"paid": 1}
 
 
-def test_money_that_comes_late_at_an_account_that_had_none_is_found_there_though_another_one_was_paid(
-    house: House,
-) -> None:
+def _late_at_the_first(house: House, then: Fate) -> tuple[Ports, FakeGateway, Record]:
+    """Lost at one account, proven absent, sent again through another with a fate; then it is paid at the first."""
     other, gateway = house.beside("other")
     sub = house.subscription()
     house.gateway.script(house.uid(sub, 0), Fate.LOSE_REQUEST)
@@ -103,20 +109,69 @@ def test_money_that_comes_late_at_an_account_that_had_none_is_found_there_though
         house.resolve()
     assert house.states("charge_attempt") == {"not_executed": 1}
     change_card(other, sub, customer_uid="card-over-there", by=BY)
+    gateway.script(house.uid(sub, 0), then)
     assert charge_due(other).claimed == 1
     assert len(gateway.records) == 1
     late = house.gateway.record_payment(lost)
     house.advance(hours=2)
+    _compare_twice(house, other)
+    return other, gateway, late
 
+
+def _compare_twice(house: House, other: Ports) -> None:
     for _ in range(2):
         for ports in (house.ports, other):
             compare_due(ports, for_seconds=600)
         house.advance(hours=2)
 
-    surplus = house.rows("SELECT imp_uid, counts FROM payment ORDER BY counts")
-    assert [(row.imp_uid, row.counts) for row in surplus] == [(late.imp_uid, False), (gateway.records[0].imp_uid, True)]
+
+def test_money_that_comes_late_at_an_account_that_had_none_is_found_there_though_another_one_was_paid(
+    house: House,
+) -> None:
+    _, gateway, late = _late_at_the_first(house, Fate.APPROVE)
+
+    surplus = house.rows("SELECT imp_uid, counts, channel FROM payment ORDER BY counts")
+    assert [tuple(row) for row in surplus] == [
+        (late.imp_uid, False, "default"),
+        (gateway.records[0].imp_uid, True, "other"),
+    ]
     assert house.rows("SELECT state, channel FROM refund") == [("proposed", "default")]
     assert house.value("SELECT count(*) FROM outbox_event WHERE kind = 'payment.missing_there'") == 0
+
+
+def test_what_was_paid_late_at_an_earlier_account_is_given_back_there(house: House) -> None:
+    other, _, late = _late_at_the_first(house, Fate.DECLINE)
+    (payment,) = house.rows("SELECT id, imp_uid, counts FROM payment")
+    assert (payment.imp_uid, payment.counts) == (late.imp_uid, True)
+    reject_refund(house.database, house.value("SELECT id FROM refund"), by=BY)  # it stays: it pays what is owed
+
+    refund_id = request_refund(house.database, payment.id, Wanted(amount=9_900, is_full=True), by=BY).refund_id
+    for _ in range(3):
+        refund_due(other)
+        refund_due(house.ports)
+        house.advance(minutes=2)
+
+    assert house.rows("SELECT channel, state FROM refund WHERE id = :id", id=refund_id) == [("default", "succeeded")]
+    assert house.gateway.cancels.given_back(late.imp_uid) == 9_900
+
+
+def test_what_was_paid_late_at_an_earlier_account_is_missed_and_asked_about_there(house: House) -> None:
+    other, _, late = _late_at_the_first(house, Fate.DECLINE)
+    with house.database.reading() as tx:
+        assert listing.newest_payment(tx, channel="default") == late.imp_uid
+        assert listing.newest_payment(tx, channel="other") is None
+        found = {
+            name: [row.imp_uid for row in invariants.payments_before(tx, UUID(int=2**128 - 1), channels=[name])]
+            for name in ("default", "other")
+        }
+    assert found == {"default": [late.imp_uid], "other": []}
+    house.gateway.cancels.elsewhere(late.imp_uid, 9_900)
+    true_hook(house, replace(late, status="cancelled"))
+
+    assert follow_hints(other) == Counter()
+    assert follow_hints(house.ports) == {"cancellation": 1}
+
+    assert house.value("SELECT cancelled_amount FROM payment") == 9_900
 
 
 def test_a_reattempt_through_another_account_waits_for_a_look_at_the_first_one_even_if_that_is_halted(

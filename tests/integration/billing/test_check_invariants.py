@@ -242,9 +242,9 @@ def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(ho
         house,
         "UPDATE invoice SET set_aside_reason = 'broken' WHERE state = 'past_due'",
         f"UPDATE subscription SET set_aside_reason = 'broken' WHERE id = {_SOME}",
-        "INSERT INTO payment (id, invoice_id, attempt_id, imp_uid, amount, cancelled_amount, counts, recorded_at)"
-        " SELECT gen_random_uuid(), invoice_id, attempt_id, 'imp_again', amount, 0, false, recorded_at FROM payment"
-        " LIMIT 1",
+        "INSERT INTO payment (id, invoice_id, attempt_id, channel, imp_uid, amount, cancelled_amount, counts,"
+        " recorded_at) SELECT gen_random_uuid(), invoice_id, attempt_id, channel, 'imp_again', amount, 0, false,"
+        " recorded_at FROM payment LIMIT 1",
         "UPDATE channel_state SET halted_at = now(), halt_reason = 'a test'",
         f"UPDATE charge_attempt SET operator_since = now(), operator_reason = 'a test' WHERE invoice_id = {_PAST_DUE}",
         f"UPDATE charge_attempt SET decline_code = '{codes_of(*NO_STRIKE)[0]}' WHERE invoice_id = {_PAST_DUE}",

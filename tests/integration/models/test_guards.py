@@ -158,6 +158,7 @@ FORBIDDEN = [
     Forbidden("fk_send_attempt_id", "send", {"attempt_id": NOBODY}),
     Forbidden("fk_send_billing_key_id", "send", {"billing_key_id": NOBODY}),
     Forbidden("fk_payment_invoice_id", "payment", {"invoice_id": NOBODY}),
+    Forbidden("fk_payment_channel", "payment", {"channel": "nobodys"}),
     Forbidden("fk_payment_attempt_id", "payment", {"attempt_id": NOBODY}),
     Forbidden("fk_evidence_attempt_id_send_no", "evidence", {"send_no": 2}),
     *(
