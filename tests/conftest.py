@@ -1,4 +1,7 @@
-"""Real servers for the tests that need them: one PostgreSQL and one Valkey a run, a fresh database a test."""
+"""Real servers for the tests that need them: one PostgreSQL and one Valkey a run, a fresh database a test.
+
+How much Hypothesis tries, everywhere, is told in ``tests.support.profiles``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import redis
 
 from runtime.embedded.servers import embedded_servers
 from runtime.embedded.state_dir import ServerUrls
+from tests.support import profiles  # noqa: F401 - it registers and loads them
 from tests.support.databases import fresh_database
 from tests.support.simulator import RunningSimulator, running_simulator
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.support.line_end import end_of_line
+from tests.support.stream_server import StreamServer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-
-T = TypeVar("T")
+    from collections.abc import Iterator
 
 
 class Cut(StrEnum):
@@ -32,26 +29,19 @@ class CutLine:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 5432
         self._parts = parts
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._cut: Cut | None = None
         self._nth = 0
-        self._server: asyncio.Server
+        self._server = StreamServer(self._serve)
         self.url = ""
 
     def start(self) -> Self:
-        self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        port = self._server.sockets[0].getsockname()[1]
+        port = self._server.start().port
         who = self._parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(self._parts._replace(netloc=f"{who}@127.0.0.1:{port}" if who else f"127.0.0.1:{port}"))
         return self
 
     def stop(self) -> None:
-        self._run(end_of_line(self._server))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._server.stop()
 
     def cut(self, where: Cut, *, nth: int = 1) -> None:
         """The nth COMMIT from now loses its line."""
@@ -59,10 +49,7 @@ class CutLine:
         async def arm() -> None:
             self._cut, self._nth = where, nth
 
-        self._run(arm())
-
-    def _run(self, work: Coroutine[object, object, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        self._server.run(arm())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,9 +1,8 @@
 """How much does Hypothesis try? ``house`` in every run; ``long`` by ``--hypothesis-profile=long`` before a release.
 
-A conftest that pytest loads at its start imports this, so that the option knows the names:
+Neither measures time: a busy machine fails no property. ``tests/conftest.py`` imports this, so the option knows both:
 
     pytest tests/property --hypothesis-profile=long
-    pytest tests/integration/billing/test_life_of_a_subscription.py --hypothesis-profile=long
 
 A failure prints a ``@reproduce_failure`` blob that needs nothing else.
 """

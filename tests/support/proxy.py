@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from tests.support.line_end import end_of_line
+from tests.support.stream_server import StreamServer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-
-
-T = TypeVar("T")
+    from collections.abc import Iterator
 
 
 class HeldLine:
@@ -23,38 +19,29 @@ class HeldLine:
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server = StreamServer(self._serve)
         self._open = asyncio.Event()
         self._open.set()
         self._held = bytearray()
         self.url = ""
 
     def start(self) -> Self:
-        self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{self._server.start().port}"
         return self
 
     def stop(self) -> None:
-        self._run(end_of_line(self._server))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._server.stop()
 
     def hold(self) -> None:
-        self._loop.call_soon_threadsafe(self._open.clear)
+        self._server.soon(self._open.clear)
 
     def let_go(self) -> None:
-        self._loop.call_soon_threadsafe(self._open.set)
+        self._server.soon(self._open.set)
 
     @property
     def held(self) -> bytes:
         """What is on the way now."""
         return bytes(self._held)
-
-    def _run(self, work: Coroutine[object, object, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -70,6 +57,7 @@ class HeldLine:
                 end.close()
                 with suppress(ConnectionError, asyncio.CancelledError):
                     await end.wait_closed()
+                end.transport.abort()  # one that was not to be emptied
 
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_held: bool = False

@@ -7,11 +7,10 @@ import contextlib
 import json
 import socket
 import struct
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from tests.support.line_end import end_of_line
+from tests.support.stream_server import StreamServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,39 +78,26 @@ class SocketServer:
     behaviour: Callable[[Conversation], Awaitable[None]]
     requests: list[Asked] = field(default_factory=list)
     connections: int = 0
-    port: int = 0
-    _loop: asyncio.AbstractEventLoop | None = None
-    _end: asyncio.Event | None = None
-    _thread: threading.Thread | None = None
+    _server: StreamServer | None = None
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return self._server.port
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        ready = threading.Event()
-
-        async def serve() -> None:
-            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-            server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-            self.port = server.sockets[0].getsockname()[1]
-            ready.set()
-            await self._end.wait()
-            await end_of_line(server)
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-        self._thread.start()
-        assert ready.wait(10)
+        self._server = StreamServer(self._talk).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._loop is not None
-        assert self._thread is not None
-        assert self._end is not None
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        assert self._server is not None
+        self._server.stop()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self.connections = self.connections, self.connections + 1

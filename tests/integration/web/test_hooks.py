@@ -306,7 +306,7 @@ _types = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=_bodies, content_type=_types)
 def test_whatever_is_sent_is_taken_or_refused_and_breaks_nothing(
     shared_door: Door, body: bytes, content_type: str | None

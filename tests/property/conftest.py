@@ -1,5 +1,0 @@
-"""Properties touch nothing; how many examples they are given is told in ``tests.support.profiles``."""
-
-from __future__ import annotations
-
-from tests.support import profiles  # noqa: F401 - it registers and loads them
