@@ -51,10 +51,11 @@ def charge_due(ports: Ports) -> ChargeRun:
         DatabaseTrouble: The database is away. What was sent meanwhile is asked about once its lease is over.
     """
     run = ChargeRun()
+    claim_until = ports.boottime() + ports.limits.run_seconds  # whatever comes before the first claim counts
     try:
         token = token_in_hand(ports)
         run.outcomes += clear_reattempts(ports, token)
-        _charge(ports, token, run)
+        _charge(ports, token, run, claim_until=claim_until)
     except GatewayTrouble as trouble:
         run.stopped_because = trouble.code
         if isinstance(trouble, GatewayRefusedCredentials):
@@ -62,18 +63,19 @@ def charge_due(ports: Ports) -> ChargeRun:
     return run
 
 
-def _charge(ports: Ports, token: AccessToken, run: ChargeRun) -> None:
+def _charge(ports: Ports, token: AccessToken, run: ChargeRun, *, claim_until: float) -> None:
     calls = ports.gateway.fan_out()
     try:
         with Permission(ports, calls) as permission:
-            _claim_send_record(ports, token, calls, run, permission)
+            _claim_send_record(ports, token, calls, run, permission, claim_until=claim_until)
     finally:
         calls.hand_back()  # however this ends, nothing more of it is started
     run.stopped_because = run.stopped_because or permission.withdrawn_because
 
 
-def _claim_send_record(ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun, permission: Permission) -> None:
-    claim_until = ports.boottime() + ports.limits.run_seconds
+def _claim_send_record(
+    ports: Ports, token: AccessToken, calls: FanOut, run: ChargeRun, permission: Permission, *, claim_until: float
+) -> None:
     is_claiming = True
     unrecorded: list[Report] = []
     while is_claiming or calls.in_flight or unrecorded:

@@ -36,7 +36,11 @@ BATCH: Final = 200
 
 
 def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
-    """Look up the earlier attempts of due reattempts: paid ones are recorded, the others' invoices are cleared."""
+    """Look up the earlier attempts of due reattempts: paid ones are recorded, the others' invoices are cleared.
+
+    Where the gateway answers slowly, as many as there is time for: the others are the next run's.
+    """
+    leave_at = ports.boottime() + ports.limits.asking_seconds
     with ports.database.reading() as tx:
         fresh = tx.real - timedelta(seconds=ports.limits.clearance_seconds)
         channel = ports.channel.name
@@ -53,7 +57,7 @@ def clear_reattempts(ports: Ports, token: AccessToken) -> Counter[str]:
     def look(attempt: Row[Any]) -> Seen:
         return seen(ports.gateway.find_all(merchant_uid=attempt.merchant_uid, token=token), began_at=began_at)
 
-    asked = ask_each(attempts, look)
+    asked = ask_each(attempts, look, goes_on=lambda: ports.boottime() < leave_at)
     answers = [(attempt, answer) for attempt, answer in asked if not isinstance(answer, GatewayTrouble)]
     is_absence_counted = absence_counts(ports, token, [answer.looked.said for _, answer in answers])
     reports: list[Report] = []

@@ -33,7 +33,7 @@ from models.queries import hint as inbox
 from models.queries import installation, record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -80,7 +80,11 @@ class _Subject:
 
 
 def follow_hints(ports: Ports) -> Counter[str]:
-    """Follow a batch of hooks about this channel's attempts; gives how many ended in which way."""
+    """Follow a batch of hooks about this channel's attempts; gives how many ended in which way.
+
+    What a slow gateway leaves no time for counts as not answered.
+    """
+    leave_at = ports.boottime() + ports.limits.run_seconds
     grace = timedelta(seconds=ports.limits.resend_pause_seconds)
     counts = _close_without_a_look(ports)
     with ports.database.reading() as tx:
@@ -106,7 +110,7 @@ def follow_hints(ports: Ports) -> Counter[str]:
     subjects = {key: _Subject(attempt=row, sent=sent[key]) for key, row in attempts.items()}
     for row in taken:
         subjects[row.attempt_id].hints.append(row)
-    _ask(ports, token, list(subjects.values()), now)
+    _ask(ports, token, list(subjects.values()), now, goes_on=lambda: ports.boottime() < leave_at)
     return +counts + _conclude(ports, list(subjects.values()), now)
 
 
@@ -122,7 +126,9 @@ def _close_without_a_look(ports: Ports) -> Counter[str]:
     return counts
 
 
-def _ask(ports: Ports, token: AccessToken, subjects: Sequence[_Subject], now: datetime) -> None:
+def _ask(
+    ports: Ports, token: AccessToken, subjects: Sequence[_Subject], now: datetime, *, goes_on: Callable[[], bool]
+) -> None:
     """FindAll for each, and the payment itself where a hook names one that findAll did not show, or cancellations."""
 
     def find_all(subject: _Subject) -> Seen:
@@ -131,12 +137,13 @@ def _ask(ports: Ports, token: AccessToken, subjects: Sequence[_Subject], now: da
     def payment(asked: tuple[_Subject, str]) -> Record | None:
         return ports.gateway.payment(imp_uid=asked[1], token=token)
 
-    for subject, answer in ask_each(subjects, find_all):
+    for subject, answer in ask_each(subjects, find_all, goes_on=goes_on):
         if not isinstance(answer, GatewayTrouble):
             subject.is_answered = True
             subject.found.append(answer)
     answered = [subject for subject in subjects if subject.is_answered]
-    for (subject, _), told in ask_each([(each, uid) for each in answered for uid in each.wanted()], payment):
+    wanted = [(each, uid) for each in answered for uid in each.wanted()]
+    for (subject, _), told in ask_each(wanted, payment, goes_on=goes_on):
         # Another order's payment is no evidence for this one, and a payment that is not shown is none at all.
         if told is None or isinstance(told, GatewayTrouble) or told.merchant_uid != subject.attempt.merchant_uid:
             continue

@@ -53,7 +53,9 @@ def look_for_money(ports: Ports, *, goes_on: Callable[[], bool] = lambda: True) 
             take_one_call(ports)
             return ports.gateway.find_all(merchant_uid=row.merchant_uid, token=token).records
 
-        looked = [(row, told) for row, told in ask_each(rows, ask) if not isinstance(told, GatewayTrouble)]
+        looked = [
+            (row, told) for row, told in ask_each(rows, ask, goes_on=goes_on) if not isinstance(told, GatewayTrouble)
+        ]
         if not absence_counts(ports, token, (Said.ABSENT for _, records in looked if not records)):
             looked = [(row, records) for row, records in looked if records]
         found["schedules_looked_up"] += len(looked)

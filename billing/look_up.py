@@ -33,11 +33,16 @@ class Seen:
 
 
 def ask_each(
-    subjects: Sequence[Asked], ask: Callable[[Asked], Answered]
+    subjects: Sequence[Asked], ask: Callable[[Asked], Answered], *, goes_on: Callable[[], bool] = lambda: True
 ) -> list[tuple[Asked, Answered | GatewayTrouble]]:
-    """Ask about many subjects, some at once, in order; trouble with one is its answer, not the others'."""
+    """Ask about many subjects, some at once, in order; trouble with one is its answer, not the others'.
+
+    Of what is not asked before ``goes_on`` says no, nothing is known: that is trouble, too.
+    """
 
     def one(subject: Asked) -> Answered | GatewayTrouble:
+        if not goes_on():
+            return GatewayTrouble("it was not asked: the run's time for questions was over")
         try:
             return ask(subject)
         except GatewayTrouble as trouble:

@@ -52,7 +52,7 @@ class Limits:
     send_window_seconds: float  # from the claim until nothing of it is sent any more
     token_guard_seconds: float  # a token with less life left is not claimed with
     lease_seconds: float  # from the claim until the resolver may ask
-    run_seconds: float  # a charge run claims no longer than this
+    run_seconds: float  # from its start a run claims, or asks, no longer than this
     resend_pause_seconds: float  # before an attempt that was not executed is sent again
     clearance_seconds: float  # for so long a look-up of the earlier attempts holds before a reattempt
     operator_deadline: timedelta  # an unknown older than this goes before an operator
@@ -66,6 +66,11 @@ class Limits:
     hint_look_ups_a_minute: int = 300  # hooks of the gateway that are followed by asking it, all channels together
     hint_retention: timedelta = timedelta(days=30)  # for so long hooks are kept
     hint_rows: int = 2_000_000  # and the newest so many at most, which is about a gigabyte
+
+    @property
+    def asking_seconds(self) -> float:
+        """In a run that also sends no question begins later: slow answers would take the time to send."""
+        return self.run_seconds / 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,12 +70,12 @@ def refund_due(ports: Ports) -> Counter[str]:
     Raises:
         DatabaseTrouble: The database is away. What was sent meanwhile is asked about once its lease is over.
     """
+    claim_until = ports.boottime() + ports.limits.run_seconds  # what is asked before counts
     try:
         token = token_in_hand(ports)
     except GatewayTrouble as trouble:
         return Counter({trouble.code: 1})
     did = resolve_refunds(ports, token)
-    claim_until = ports.boottime() + ports.limits.run_seconds
     while ports.boottime() < claim_until:
         send_before = ports.boottime() + STARTS_WITHIN_SECONDS  # read before the claim: a freeze counts
         claimed = claim_refunds(ports, token)

@@ -47,14 +47,19 @@ _MAY_BE_ABSENT: Final = (RefundUnknown.NO_ANSWER, RefundUnknown.LEASE_EXPIRED)
 
 
 def resolve_refunds(ports: Ports, token: AccessToken) -> Counter[str]:
-    """Ask about a batch of the channel's undecided refunds; gives how many went which way."""
+    """Ask about a batch of the channel's undecided refunds; gives how many went which way.
+
+    What a slow gateway leaves no time for counts as not answered.
+    """
+    leave_at = ports.boottime() + ports.limits.asking_seconds
     with ports.database.transaction() as tx:
         until = tx.real + timedelta(seconds=ports.limits.lease_seconds)
         taken = queries.take_refunds(tx, channel=ports.channel.name, limit=BATCH, until=until)
         looks = _looks(queries.looks_of(tx, [row.id for row in taken]), {row.id: row.send_no for row in taken})
         now = tx.real
     did: Counter[str] = Counter()
-    for row, seen in ask_each(taken, lambda row: _look(ports, token, row, now)):
+    asked = ask_each(taken, lambda row: _look(ports, token, row, now), goes_on=lambda: ports.boottime() < leave_at)
+    for row, seen in asked:
         # No answer is no evidence: the next look is planned as after one that showed nothing.
         pictures = () if isinstance(seen, GatewayTrouble) else seen
         did[_record(ports, _report(ports, row, looks[row.id], pictures, now))] += 1

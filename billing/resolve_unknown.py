@@ -31,7 +31,7 @@ from domain.outcome import Outcome, Unknown, UnknownReason
 from models.queries import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -51,7 +51,11 @@ _MONEY: Final = (Said.PAID, Said.CANCELLED)
 
 
 def resolve_unknown(ports: Ports, *, only: UUID | None = None) -> Counter[str]:
-    """Ask about a batch of undecided attempts; gives how many went which way."""
+    """Ask about a batch of undecided attempts; gives how many went which way.
+
+    What a slow gateway leaves no time for counts as not answered, and is recorded as such: an operator is told in time.
+    """
+    leave_at = ports.boottime() + ports.limits.run_seconds
     try:
         token = token_in_hand(ports)
     except GatewayTrouble as trouble:
@@ -65,7 +69,7 @@ def resolve_unknown(ports: Ports, *, only: UUID | None = None) -> Counter[str]:
         now = tx.real
     if not taken:
         return Counter()
-    found = _ask(ports, token, taken, sent, now)
+    found = _ask(ports, token, taken, sent, now, goes_on=lambda: ports.boottime() < leave_at)
     if not absence_counts(ports, token, (answer.looked.said for answers in found.values() for answer in answers)):
         found = {row.id: [answer for answer in found[row.id] if answer.looked.said is not Said.ABSENT] for row in taken}
     reports = [
@@ -80,6 +84,8 @@ def _ask(
     taken: Sequence[Row[Any]],
     sent: Mapping[UUID, SentCharge],
     now: datetime,
+    *,
+    goes_on: Callable[[], bool],
 ) -> Mapping[UUID, list[Seen]]:
     """FindAll for each; where that says absent and settling is over, the card's payments and the day list too."""
     found: defaultdict[UUID, list[Seen]] = defaultdict(list)
@@ -87,7 +93,7 @@ def _ask(
     def find_all(row: Row[Any]) -> Seen:
         return seen(ports.gateway.find_all(merchant_uid=row.merchant_uid, token=token), began_at=now)
 
-    for row, answer in ask_each(taken, find_all):
+    for row, answer in ask_each(taken, find_all, goes_on=goes_on):
         if not isinstance(answer, GatewayTrouble):
             found[row.id].append(answer)
     final = [row for row in taken if _is_final(ports, sent[row.id], now) and _says_absent(found[row.id])]
@@ -98,10 +104,10 @@ def _ask(
         finding = ports.gateway.card_payments(customer_uid=customer_uid, merchant_uid=row.merchant_uid, token=token)
         return seen(finding, began_at=now)
 
-    for (row, _), answer in ask_each(cards, card_payments):
+    for (row, _), answer in ask_each(cards, card_payments, goes_on=goes_on):
         if not isinstance(answer, GatewayTrouble):
             found[row.id].append(answer)
-    for row, answer in _ask_day_list(ports, token, final, sent, now):
+    for row, answer in _ask_day_list(ports, token, final if goes_on() else [], sent, now):
         found[row.id].append(answer)
     return found
 
