@@ -188,6 +188,8 @@ class Payment(Base):
             postgresql_where=text("counts"),
         ),
         Index(None, "attempt_id"),
+        # A channel's newest, which its account must know: a new channel has none, and others may have millions.
+        Index(None, "channel", "id"),
         # The operator's list of surplus money.
         Index("ix_payment_surplus", "recorded_at", postgresql_where=text("NOT counts")),
     )
