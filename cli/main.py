@@ -8,12 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from billing.refresh_due_times import refresh_due_times
 from cli import (
     attempt,
     channel,
     decline,
-    hold,
     hook,
     invariants,
     invoice,
@@ -25,7 +23,6 @@ from cli import (
     window,
 )
 from cli.doctor import doctor
-from cli.forecast import forecast
 from cli.options import AsJson
 from cli.output import say, say_json, warn
 from cli.up import up
@@ -55,13 +52,11 @@ for _noun in (
     decline,
     channel,
     window,
-    hold,
     hook,
     invariants,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 app.command()(doctor)
-app.command()(forecast)
 app.command()(up)
 app.command()(web)
 
@@ -73,16 +68,13 @@ def migrate(as_json: AsJson = False) -> None:
     database = Database(url, pool_size=1)
     try:
         database.check()
-        upgrade_to_head(url)
-        moved = refresh_due_times(database)
     finally:
         database.close()
+    upgrade_to_head(url)
     if as_json:
-        say_json({"at_head": True, "due_times_moved": moved})
-        return
-    say("the database is at the newest schema")
-    if moved:
-        say(f"{moved:,} subscriptions are due at other times now: this version knows other holidays")
+        say_json({"at_head": True})
+    else:
+        say("the database is at the newest schema")
 
 
 @app.command("version")
