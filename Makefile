@@ -9,6 +9,7 @@ UP_ARGS ?=
 TEST_ARGS ?=
 TEST_WORKERS ?= 2
 LOCK_ARGS ?=
+ZONES := UTC Asia/Seoul America/Juneau
 
 COMPOSE_FILES := $(wildcard docker-compose*.yml deploy/docker-compose*.yml)
 DOCKERFILES := $(wildcard Dockerfile* deploy/Dockerfile*)
@@ -17,7 +18,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 export PYTHON
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients up fmt check test bench lock settings-docs decline-docs clean drill-fresh
+.PHONY: help setup clients up fmt check test test-zones bench lock settings-docs decline-docs clean drill-fresh
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -60,6 +61,16 @@ check: $(VENV)/.installed-dev ## Everything that is checked without running it
 
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Every test but the long chaos runs (TEST_ARGS=..., TEST_WORKERS=2)
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests --ignore=tests/chaos/long $(TEST_ARGS)
+
+test-zones: $(VENV)/.installed-dev ## What touches time, with process and database each in UTC, Asia/Seoul and America/Juneau
+	@set -e; for process in $(ZONES); do \
+		$(BIN)/python -m pytest -q -n $(TEST_WORKERS) -m touches_time --process-zone $$process \
+			tests/unit tests/property $(TEST_ARGS); \
+		for database in $(ZONES); do \
+			$(BIN)/python -m pytest -q -n $(TEST_WORKERS) -m touches_time --process-zone $$process \
+				--database-zone $$database tests/integration $(TEST_ARGS); \
+		done; \
+	done
 
 lock: $(VENV)/.installed ## Resolve the locks anew (LOCK_ARGS=--upgrade for newer versions)
 	@sh deploy/lock.sh $(BIN)/python $(LOCK_ARGS)

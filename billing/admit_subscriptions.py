@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import TYPE_CHECKING, Any, Final
 
-from billing.calendars import schedule_of
-from domain.billing_period import Calendar, CatchUp, SkipReason
+from billing.calendars import calendar_for
+from domain.billing_period import CatchUp, SkipReason
 from domain.channel import DEFAULT_CHANNEL
 from domain.errors import BadInput
 from domain.identity import subscription_id
 from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.price import refuse_too_much
 from domain.subscription import SubscriptionState
 from domain.subscription_file import Refused
 from domain.subscription_row import refuse_far_dates
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.starting_point import StartingPoint, StartingPoints
+    from domain.billing_period import Calendar
     from domain.subscription_row import SubscriptionRow
     from models.session import Transaction
 
@@ -156,7 +158,7 @@ class _Chunk:
         refuse_far_dates(row, today=civil_date(self._tx.now, row.timezone))
         subscription, uid = self._ids[row.line], row.customer_uid
         channel = _channel_of(row, self._terms)
-        terms_told = (uid, channel, row.timezone, row.paid_through)
+        terms_told = (uid, channel, row.timezone, row.paid_through, row.quantity)
         if self._said.differs("subscription", str(subscription), terms_told):
             raise BadInput("an earlier row of this file names the same subscription with other terms")
         if self._said.differs("customer", row.customer_ref, row.contact):
@@ -166,9 +168,8 @@ class _Chunk:
         self._refuse_other_contact(row)
         repeated = self._said.differs("subscription", str(subscription), terms_told) is not None
         plan = self._plans[row.plan]
-        calendar = Calendar(
-            schedule=schedule_of(plan.every, plan.cron), started_on=row.started_on, zone_name=row.timezone
-        )
+        refuse_too_much(amount=plan.amount, quantity=row.quantity or 1)
+        calendar = calendar_for(plan, subscription_id=subscription, started_on=row.started_on, zone_name=row.timezone)
         standing = self._standing.get(subscription)
         if standing is not None:
             _refuse_other_terms(row, standing, calendar, channel)
@@ -231,6 +232,7 @@ class _Chunk:
                 "customer_id": customer_id,
                 "plan_id": plan.id,
                 "plan_price_id": plan.plan_price_id,
+                "quantity": row.quantity or 1,
                 "billing_key_id": self._key(row.customer_uid, customer_id, channel) if row.customer_uid else None,
                 "timezone": row.timezone,
                 "started_on": row.started_on,
@@ -259,7 +261,7 @@ class _Chunk:
                 next_billing_at=point.first_at.isoformat(),
             )
         )
-        self._count(plan, point, has_card=has_card)
+        self._count(plan, point, amount=plan.amount * (row.quantity or 1), has_card=has_card)
 
     def _customer(self, row: SubscriptionRow) -> UUID:
         if row.customer_ref in self._customers:
@@ -288,7 +290,7 @@ class _Chunk:
             self.admitted.keys.append({**row, "created_at": self._tx.real})
         return self._new_keys[channel, uid]
 
-    def _count(self, plan: Row[Any], point: StartingPoint, *, has_card: bool) -> None:
+    def _count(self, plan: Row[Any], point: StartingPoint, *, amount: int, has_card: bool) -> None:
         arrears = point.arrears
         tally = self.admitted.tally
         for skip in arrears.skips:
@@ -296,14 +298,13 @@ class _Chunk:
         if not has_card:
             tally.pending += 1
             return
-        running = int(point.is_running)
         is_spread = plan.catch_up == CatchUp.ALL
-        due = running if is_spread else running + arrears.behind_count
+        due = point.due_besides + (0 if is_spread else point.due_behind)
         spread = arrears.behind_count if is_spread else 0
         tally.due_count += due
-        tally.due_won += due * plan.amount
+        tally.due_won += due * amount
         tally.spread_count += spread
-        tally.spread_won += spread * plan.amount
+        tally.spread_won += spread * amount
 
 
 def _channel_of(row: SubscriptionRow, terms: Terms) -> str:
@@ -326,6 +327,8 @@ def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Cale
         raise BadInput(f"channel {channel} differs from what stands for this subscription: {standing.channel}")
     if row.timezone != standing.timezone:
         raise BadInput(f"timezone {row.timezone} differs from what stands for this subscription: {standing.timezone}")
+    if row.quantity not in {None, standing.quantity}:
+        raise BadInput(f"quantity {row.quantity} differs from what stands for this subscription: {standing.quantity}")
     if _first_unpaid(row, calendar) != standing.unpaid_from:
         raise BadInput("paid_through differs from what stands for this subscription")
 

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.admit_subscriptions import Said, Terms, admit
-from billing.calendars import schedule_of
+from billing.calendars import calendar_for
 from billing.import_subscriptions import write_admitted
 from billing.look_up import ask_each
 from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, state_of
 from billing.starting_point import StartingPoints
 from billing.token_in_hand import token_in_hand
-from domain.billing_period import Calendar
 from domain.errors import BadInput, GatewayTrouble
 from domain.foreign import WAITING, AdoptionState, Became, Waiting, adopted_periods
 from domain.identity import subscription_id
@@ -142,13 +141,12 @@ def _offer(
     if row.customer_uid is None:
         raise BadInput("customer_uid is empty; give the card that the gateway charges")
     waiting = [Waiting(merchant_uid=each.merchant_uid, at=each.schedule_at, amount=each.amount) for each in found]
-    calendar = Calendar(schedule=schedule_of(plan.every, plan.cron), started_on=row.started_on, zone_name=row.timezone)
+    calendar = calendar_for(plan, subscription_id=sub_id, started_on=row.started_on, zone_name=row.timezone)
+    price = plan.amount * (row.quantity or 1)
     ordinals = adopted_periods(
-        calendar, waiting, price=plan.amount, accept_amount=accept_amount, paid_through=row.paid_through
+        calendar, waiting, price=price, accept_amount=accept_amount, paid_through=row.paid_through
     )
-    return Offer(
-        row=row, subscription_id=sub_id, price=plan.amount, waiting=waiting, ordinals=ordinals, schedules=found
-    )
+    return Offer(row=row, subscription_id=sub_id, price=price, waiting=waiting, ordinals=ordinals, schedules=found)
 
 
 def adopt(ports: Ports, offer: Offer, *, by: By, update: bool = False) -> None:

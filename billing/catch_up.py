@@ -37,7 +37,12 @@ def postpone_second_charges(tx: Transaction, due: Sequence[Row[Any]]) -> list[Ro
                 tx, customer_id=row.customer_id, begin=begin, end=end, but=row.id
             ):
                 tomorrow = civil_date(tx.now, row.timezone) + ONE_DAY
-                postponed.append({"id": row.id, "next_attempt_at": instant_of(tomorrow, BILLING_TIME, row.timezone)})
+                postponed.append(
+                    {
+                        "id": row.id,
+                        "next_attempt_at": instant_of(tomorrow, row.charge_time or BILLING_TIME, row.timezone),
+                    }
+                )
             else:
                 taken.add(row.customer_id)
                 kept.append(row)

@@ -27,6 +27,7 @@ from models.queries import change, foreign, installation, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -38,10 +39,11 @@ _EVENT_OF = {Change.PAUSE: SubscriptionEvent.PAUSED, Change.CANCEL: Subscription
 
 
 class Made(StrEnum):
-    """Whether a change was made at once, or waits for the outcome of a charge."""
+    """Whether a change was made at once, waits for the outcome of a charge, or comes at its own time."""
 
     AT_ONCE = "at_once"
     AFTER_OUTCOME = "after_outcome"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +77,27 @@ def resume(ports: Ports, subscription_id: UUID, *, by: By) -> None:
         BadInput: More periods ended during the pause than may be caught up.
     """
     with ports.database.transaction() as tx:
-        subscription = _lock(tx, subscription_id)
+        subscription = lock_subscription(tx, subscription_id)
         if subscription.state != SubscriptionState.PAUSED:
             raise Conflict(f"subscription {subscription_id} is {subscription.state}, not paused")
-        in_debt = bool(record.in_debt(tx, [subscription_id]))
-        happened = SubscriptionEvent.RESUMED_IN_DEBT if in_debt else SubscriptionEvent.RESUMED
-        _come_back(tx, subscription, happened, max_behind=ports.limits.max_behind)
-        _tell(tx, "subscription.resumed", subscription_id, by)
+        if subscription.stops_at is not None and subscription.stops_at <= tx.now:
+            raise Conflict(f"subscription {subscription_id} is over since {subscription.stops_at}: nothing goes on")
+        resume_within(tx, subscription, by=by, at=tx.now, max_behind=ports.limits.max_behind)
+        expect_more(tx, [subscription_id])
+
+
+def resume_within(tx: Transaction, subscription: Row[Any], *, by: By, at: datetime, max_behind: int) -> None:
+    """Resume a subscription that is locked, as of an instant: it may have come while nobody was there to see it.
+
+    That more is to be expected of the day is left to the caller.
+
+    Raises:
+        BadInput: More periods ended during the pause than may be caught up.
+    """
+    in_debt = bool(record.in_debt(tx, [subscription.id]))
+    happened = SubscriptionEvent.RESUMED_IN_DEBT if in_debt else SubscriptionEvent.RESUMED
+    _come_back(tx, subscription, happened, at=at, max_behind=max_behind)
+    _tell(tx, "subscription.resumed", subscription.id, by)
 
 
 def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
@@ -91,7 +107,7 @@ def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
         NotFound, Conflict: There is none, or it is not set aside.
     """
     with ports.database.transaction() as tx:
-        subscription = _lock(tx, subscription_id)
+        subscription = lock_subscription(tx, subscription_id)
         if subscription.set_aside_reason is None:
             raise Conflict(f"subscription {subscription_id} is not set aside")
         change.take_back(tx, subscription_id)
@@ -99,11 +115,13 @@ def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
         _tell(tx, "subscription.released", subscription_id, by)
 
 
-def _come_back(tx: Transaction, subscription: Row[Any], happened: SubscriptionEvent, *, max_behind: int) -> None:
+def _come_back(
+    tx: Transaction, subscription: Row[Any], happened: SubscriptionEvent, *, at: datetime, max_behind: int
+) -> None:
     """Billing begins again: what is behind is owed as the plan's ``catch_up`` says."""
     calendar = calendar_of(subscription)
     arrears = calendar.arrears(
-        now=tx.now,
+        now=at,
         catch_up=CatchUp(subscription.catch_up),
         from_ordinal=subscription.ordinal + 1,
         max_behind=max_behind,
@@ -115,10 +133,9 @@ def _come_back(tx: Transaction, subscription: Row[Any], happened: SubscriptionEv
         subscription_id=subscription.id,
         state=advance(SUBSCRIPTION_TABLE, SubscriptionState(subscription.state), happened),
         ordinal=arrears.first - 1,
-        next_billing_at=calendar.start(arrears.first),
+        next_billing_at=calendar.due_at(arrears.first),
         catch_up_below=arrears.current,
     )
-    expect_more(tx, [subscription.id])
 
 
 def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
@@ -126,7 +143,7 @@ def apply_requested_changes(tx: Transaction, subscription_ids: Sequence[UUID]) -
     undecided = record.undecided(tx, subscription_ids)
     for subscription_id in subscription_ids:
         if subscription_id not in undecided:
-            subscription = _lock(tx, subscription_id)
+            subscription = lock_subscription(tx, subscription_id)
             if subscription.requested_change is not None:
                 wanted = Change(subscription.requested_change)
                 by = By(actor=subscription.requested_by, reason="waited for the outcome of a charge")
@@ -153,23 +170,56 @@ def _drop_card(tx: Transaction, subscription: Row[Any], by: By) -> None:
 
 def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, customer_uid: str | None = None) -> Made:
     with ports.database.transaction() as tx:
-        subscription = _lock(tx, subscription_id)
+        subscription = lock_subscription(tx, subscription_id)
         key_id = _card(tx, subscription, customer_uid, ports.channel.name) if customer_uid is not None else None
-        _refuse_impossible(subscription, wanted)
+        refuse_impossible(subscription, wanted)
         if wanted is Change.CHANGE_CARD:
             _refuse_what_blocks(tx, subscription)
-        if record.undecided(tx, [subscription_id]):
-            change.write_request(tx, subscription_id=subscription_id, change=wanted, key_id=key_id, actor=by.actor)
-            _tell(tx, f"subscription.{wanted}_requested", subscription_id, by)
-            return Made.AFTER_OUTCOME
-        _apply(tx, subscription, wanted, key_id, by)
-        if subscription.state == SubscriptionState.PENDING and wanted is Change.CHANGE_CARD:
-            # The first card: what ended while there was none is behind.
-            _come_back(tx, subscription, SubscriptionEvent.CARD_ADDED, max_behind=ports.limits.max_behind)
-        return Made.AT_ONCE
+        made = change_within(tx, subscription, wanted, by=by, key_id=key_id)
+        is_first_card = subscription.state == SubscriptionState.PENDING and wanted is Change.CHANGE_CARD
+        if made is Made.AT_ONCE and is_first_card:
+            # What ended while there was none is behind.
+            happened = SubscriptionEvent.CARD_ADDED
+            _come_back(tx, subscription, happened, at=tx.now, max_behind=ports.limits.max_behind)
+            expect_more(tx, [subscription_id])
+        return made
 
 
-def _apply(tx: Transaction, subscription: Row[Any], wanted: Change, key_id: UUID | None, by: By) -> None:
+def change_within(
+    tx: Transaction,
+    subscription: Row[Any],
+    wanted: Change,
+    *,
+    by: By,
+    key_id: UUID | None = None,
+    **data: Any,  # noqa: ANN401 - JSON
+) -> Made:
+    """Make a change that nothing refuses, of a subscription that is locked, or let it wait for the outcome of a charge.
+
+    Args:
+        tx: Where.
+        subscription: As it was locked.
+        wanted: The change.
+        by: Who asks, and why.
+        key_id: The other card, if it is a change of card.
+        data: What is told beside it.
+    """
+    if record.undecided(tx, [subscription.id]):
+        change.write_request(tx, subscription_id=subscription.id, change=wanted, key_id=key_id, actor=by.actor)
+        _tell(tx, f"subscription.{wanted}_requested", subscription.id, by, **data)
+        return Made.AFTER_OUTCOME
+    _apply(tx, subscription, wanted, key_id, by, **data)
+    return Made.AT_ONCE
+
+
+def _apply(
+    tx: Transaction,
+    subscription: Row[Any],
+    wanted: Change,
+    key_id: UUID | None,
+    by: By,
+    **data: Any,  # noqa: ANN401 - JSON
+) -> None:
     state = SubscriptionState(subscription.state)
     if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) in SUBSCRIPTION_TABLE:
         state = advance(SUBSCRIPTION_TABLE, state, _EVENT_OF[wanted])
@@ -188,10 +238,15 @@ def _apply(tx: Transaction, subscription: Row[Any], wanted: Change, key_id: UUID
     )
     if wanted is Change.CHANGE_CARD:
         expect_more(tx, [subscription.id])
-    _tell(tx, f"subscription.{wanted}", subscription.id, by)
+    _tell(tx, f"subscription.{wanted}", subscription.id, by, **data)
 
 
-def _refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
+def refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
+    """Refuse what the state, or what waits already, does not allow.
+
+    Raises:
+        Conflict: It does not.
+    """
     state = SubscriptionState(subscription.state)
     if state is SubscriptionState.ENDED:
         raise Conflict(f"subscription {subscription.id} has ended ({subscription.ended_reason})")
@@ -234,7 +289,12 @@ def _card(tx: Transaction, subscription: Row[Any], customer_uid: str, channel: s
     return found
 
 
-def _lock(tx: Transaction, subscription_id: UUID) -> Row[Any]:
+def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any]:
+    """One subscription with its plan's schedule, locked.
+
+    Raises:
+        NotFound: There is none.
+    """
     row = change.lock_subscription(tx, subscription_id)
     if row is None:
         raise NotFound(f"there is no subscription {subscription_id}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing.forecast import expect_more
+from billing.hold_charges import refuse_held
 from domain.charge_attempt import UNDECIDED
 from domain.errors import Conflict, NotFound
 from domain.invoice import CHARGEABLE, Trigger
@@ -48,6 +49,9 @@ def charge_now(ports: Ports, invoice_id: UUID, *, by: By, dry_run: bool = False)
         if invoice.subscription_state not in BILLABLE or invoice.requested_change is not None:
             waits = f", and a {invoice.requested_change} waits" if invoice.requested_change else ""
             raise Conflict(f"its subscription is {invoice.subscription_state}{waits}: nothing is charged")
+        if invoice.stops_at is not None and invoice.stops_at <= tx.now:
+            raise Conflict(f"its subscription stopped ({invoice.stops_as}) at {invoice.stops_at}: nothing is charged")
+        refuse_held(tx, invoice.subscription_id)
         if invoice.revoked_at is not None:
             raise Conflict(
                 "its card was revoked: nothing is charged; `jeonggi subscription change-card` gives it another"

@@ -109,9 +109,9 @@ def _first(name: str, found: Iterator[tuple[object, str]]) -> list[Broken]:
 
 def _wrong_next_billing(tx: Transaction) -> Iterator[tuple[UUID, str]]:
     for row in invariants.standing_subscriptions(tx):
-        expected = calendar_of(row).start(row.ordinal + 1)
+        expected = calendar_of(row).due_at(row.ordinal + 1)
         if row.next_billing_at != expected:
-            yield row.id, f"bills next at {row.next_billing_at}, period {row.ordinal + 1} starts at {expected}"
+            yield row.id, f"bills next at {row.next_billing_at}, period {row.ordinal + 1} is due at {expected}"
 
 
 def _wrong_periods(tx: Transaction) -> Iterator[tuple[UUID, str]]:

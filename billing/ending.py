@@ -24,6 +24,7 @@ from domain.outcome import (
 )
 from domain.refund import RefundState
 from domain.states import advance
+from domain.tax import parts_of_rest
 from models.ids import new_id
 from models.queries.installation import event
 
@@ -120,6 +121,7 @@ class Ending:
         self._known_payments.add(record.imp_uid)
         counts = invoice["state"] in _PAYABLE and record.amount == invoice["amount"]
         payment_id = new_id(self._tx.real)
+        tax_free, vat_amount = _tax_parts(record, invoice)
         self.payments.append(
             {
                 "id": payment_id,
@@ -128,6 +130,8 @@ class Ending:
                 "channel": self._channel,
                 "imp_uid": record.imp_uid,
                 "amount": record.amount,
+                "tax_free": tax_free,
+                "vat_amount": vat_amount,
                 "cancelled_amount": record.cancel_amount,
                 "counts": counts,
                 "paid_at": record.paid_at,
@@ -162,11 +166,14 @@ class Ending:
         """Put money before an operator that nobody was waiting for: nothing is given back by itself."""
         if record.cancel_amount >= record.amount:
             return
+        left = record.amount - record.cancel_amount
+        tax_free, vat_amount = _tax_parts(record, invoice)
+        tax_free, vat_amount = parts_of_rest(tax_free=tax_free, vat_amount=vat_amount, whole=record.amount, rest=left)
         proposal = new_refund(
             self._tx,
             payment_id=payment_id,
             channel=self._channel,
-            wanted=Wanted(amount=record.amount - record.cancel_amount, is_full=True),
+            wanted=Wanted(amount=left, is_full=True, tax_free=tax_free, vat_amount=vat_amount),
             reason=reason,
             asked_by=ENGINE,
             state=RefundState.PROPOSED,
@@ -291,6 +298,11 @@ class Ending:
                 **data,
             )
         )
+
+
+def _tax_parts(record: Record, invoice: Row) -> tuple[int, int | None]:
+    """What was sent with the charge: the invoice's parts. Of another sum nobody knows any."""
+    return (invoice["tax_free"], invoice["vat_amount"]) if record.amount == invoice["amount"] else (0, None)
 
 
 def _record_of(outcome: Approved, attempt: Row) -> Record:

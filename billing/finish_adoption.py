@@ -294,7 +294,7 @@ def _pass_over(tx: Transaction, subscription: Row[Any], paid: Sequence[int]) -> 
     if skips and subscription.next_billing_at is not None:
         change.write_skips(tx, subscription_id=subscription.id, skips=skips)
         adoption.move_subscription(
-            tx, subscription_id=subscription.id, ordinal=ordinal, next_billing_at=calendar.start(ordinal + 1)
+            tx, subscription_id=subscription.id, ordinal=ordinal, next_billing_at=calendar.due_at(ordinal + 1)
         )
     return ""
 

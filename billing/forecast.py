@@ -34,7 +34,8 @@ _MOST_PERIODS: Final = 150
 _NONE: Final = Volume()
 #: All that the number of a subscription's periods depends on.
 _CALENDAR: Final = (
-    "timezone", "started_on", "ordinal", "next_billing_at", "catch_up_below", "every", "cron", "catch_up"
+    "timezone", "started_on", "ordinal", "next_billing_at", "catch_up_below", "every", "cron", "charge_time",
+    "shift", "catch_up", "stops_before",
 )  # fmt: skip
 
 
@@ -125,12 +126,13 @@ def _periods_of(tx: Transaction, channel: str, *, begin: datetime | None, end: d
 
 
 def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: datetime) -> Volume:
-    """The periods that start before ``end``, and from ``begin`` on, with what their subscriptions usually pay."""
+    """The periods that are due before ``end``, and from ``begin`` on, with what their subscriptions usually pay."""
     charges = won = uncounted = 0
     known: dict[tuple[object, ...], int] = {}  # most subscriptions began on the same days as others
     for subscription in subscriptions:
         try:
-            alike = tuple(getattr(subscription, name) for name in _CALENDAR)
+            own = subscription.id if subscription.spread_minutes else None
+            alike = (own, *(getattr(subscription, name) for name in _CALENDAR))
             count = known.get(alike, -1)
             if count < 0:
                 count = known[alike] = _count_of(subscription, begin=begin, end=end)
@@ -146,14 +148,15 @@ def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: 
 
 def _count_of(subscription: Row[Any], *, begin: datetime | None, end: datetime) -> int:
     count = 0
-    ordinal, start = subscription.ordinal + 1, subscription.next_billing_at
+    ordinal, due_at = subscription.ordinal + 1, subscription.next_billing_at
     calendar = calendar_of(subscription)
-    while start < end and count < _MOST_PERIODS:
+    last = subscription.stops_before
+    while due_at < end and (last is None or ordinal < last) and count < _MOST_PERIODS:
         # What catching up spreads over the days to come is counted on those days.
         is_spread = subscription.catch_up == CatchUp.ALL and ordinal < subscription.catch_up_below
-        count += not is_spread and (begin is None or start >= begin)
+        count += not is_spread and (begin is None or due_at >= begin)
         ordinal += 1
-        start = calendar.start(ordinal)
+        due_at = calendar.due_at(ordinal)
     return count
 
 

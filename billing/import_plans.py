@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import time
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.errors import Conflict
 from domain.instants import civil_date
+from domain.price import PRICE_KEYS
 from domain.schedule import Cron, CronReview, review_cron
 from models.ids import new_id
 from models.queries import importing, installation
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from billing.change_subscription import By
     from domain.plan_file import PlanSpec
     from models.session import Database
+
+
+_ANOTHER_CODE: Final = "give the new terms another code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,9 @@ def import_plans(
                         "name": plan.name,
                         "every": plan.every,
                         "cron": plan.cron,
+                        "charge_time": plan.dates.at,
+                        "shift": plan.dates.shift,
+                        "spread_minutes": plan.dates.spread_minutes,
                         "catch_up": plan.catch_up,
                     }
                     for plan in created
@@ -75,7 +83,7 @@ def import_plans(
                     {
                         "id": new_id(tx.real),
                         "plan_id": ids[plan.code],
-                        "amount": plan.amount,
+                        **{key: getattr(plan.price, key) for key in PRICE_KEYS},
                         "effective_from": tx.now,
                     }
                     for plan in created
@@ -98,14 +106,23 @@ def import_plans(
 
 
 def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
-    for field in ("name", "amount", "every", "cron", "catch_up"):
-        asked, stands = getattr(plan, field), getattr(standing, field)
+    told: dict[str, tuple[object, object]] = {
+        "name": (plan.name, standing.name),
+        **{key: (getattr(plan.price, key), getattr(standing, key)) for key in PRICE_KEYS},
+        **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up")},
+        "at": (plan.dates.at, standing.charge_time),
+        **{key: (getattr(plan.dates, key), getattr(standing, key)) for key in ("shift", "spread_minutes")},
+    }
+    for field, (asked, stands) in told.items():
         if asked != stands:
+            mend = "`jeonggi plan price add` gives it another price" if field in PRICE_KEYS else _ANOTHER_CODE
             raise Conflict(
                 f"plan {plan.code!r}: {field} is {_shown(stands)} here and {_shown(asked)} in the file; a plan that"
-                " stands is not changed by an import: give the new terms another code"
+                f" stands is not changed by an import: {mend}"
             )
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, time):
+        return f"'{value:%H:%M}'"
     return "unset" if value is None else repr(str(value) if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""Step 2 of a charge: periods that have begun get their invoice, once each.
+"""Step 2 of a charge: periods that are due get their invoice, once each.
 
 One commit a batch. Two of these at once take different subscriptions; the unique (subscription, ordinal, purpose)
 stands behind that. A batch that fails is done again row by row, and the row that fails is set aside, visibly.
@@ -7,16 +7,15 @@ stands behind that. A batch that fails is done again row by row, and the row tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from billing.calendars import calendar_of
-from domain.billing_period import CatchUp
-from domain.instants import ONE_DAY, civil_date, instant_of
+from billing.due_periods import due_periods
+from billing.lines import line_rows, owed_by
 from domain.invoice import InvoiceState, Purpose, Trigger
-from domain.schedule import BILLING_TIME
 from models.ids import new_id
 from models.queries import installation, open_period
 from models.session import CommitInDoubt, DatabaseTrouble
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.ports import Ports
+    from domain.invoice_line import Owed
     from models.session import Transaction
 
 _log = structlog.get_logger("billing")
@@ -61,13 +61,18 @@ def _open_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> Opened
     with ports.database.transaction() as tx:
         due = open_period.lock_due_subscriptions(tx, limit=limit, only=only)
         invoices: list[dict[str, Any]] = []
+        lines: list[dict[str, Any]] = []
         moved: list[dict[str, Any]] = []
         for subscription in due:
-            opened = _periods_of(tx, subscription)
+            owed = owed_by(subscription)
+            opened = _periods_of(tx, subscription, owed)
             invoices.extend(opened)
-            last = opened[-1]
-            moved.append({"id": subscription.id, "ordinal": last["ordinal"], "next_billing_at": last["period_end"]})
-        open_period.write_opened(tx, invoices=invoices, subscriptions=moved)
+            lines.extend(row for invoice in opened for row in line_rows(invoice["id"], owed))
+            # None: a day that the holidays now say is none. Its charge is due later.
+            last = opened[-1]["ordinal"] if opened else subscription.ordinal
+            next_at = calendar_of(subscription).due_at(last + 1)
+            moved.append({"id": subscription.id, "ordinal": last, "next_billing_at": next_at})
+        open_period.write_opened(tx, invoices=invoices, lines=lines, subscriptions=moved)
         installation.write_events(
             tx,
             [
@@ -115,41 +120,27 @@ def _open_one_by_one(ports: Ports) -> Opened:
     return Opened(subscriptions=len(ids), invoices=invoices, set_aside=set_aside)
 
 
-def _periods_of(tx: Transaction, subscription: Row[Any]) -> list[dict[str, Any]]:
-    calendar = calendar_of(subscription)
-    rows: list[dict[str, Any]] = []
-    period = calendar.period(subscription.ordinal + 1)
-    while period.start <= tx.now and len(rows) < PERIODS_AT_ONCE:
-        is_catch_up = period.ordinal < subscription.catch_up_below and subscription.catch_up == CatchUp.ALL
-        rows.append(
-            {
-                "id": new_id(tx.real),
-                "subscription_id": subscription.id,
-                "purpose": Purpose.PERIOD,
-                "ordinal": period.ordinal,
-                "period_start": period.start,
-                "period_end": period.end,
-                "amount": subscription.amount,
-                "state": InvoiceState.OPEN,
-                "is_catch_up": is_catch_up,
-                "next_attempt_at": _catch_up_day(tx, subscription, period.ordinal) if is_catch_up else period.start,
-                "next_trigger": Trigger.SCHEDULE,
-                "ladder_step": 0,
-                "attempt_count": 0,
-                "opened_at": tx.now,
-            }
-        )
-        period = calendar.period(period.ordinal + 1)
-    return rows
-
-
-def _catch_up_day(tx: Transaction, subscription: Row[Any], ordinal: int) -> datetime:
-    """One a day, the oldest tomorrow: today is the running period's. The claim moves on what meets another charge."""
-    today = civil_date(tx.now, subscription.timezone)
-    behind_before = ordinal - _first_behind(subscription)
-    return instant_of(today + ONE_DAY + timedelta(days=behind_before), BILLING_TIME, subscription.timezone)
-
-
-def _first_behind(subscription: Row[Any]) -> int:
-    first: int = subscription.ordinal + 1
-    return first
+def _periods_of(tx: Transaction, subscription: Row[Any], owed: Owed) -> list[dict[str, Any]]:
+    due = islice(due_periods(subscription, now=tx.now, until=tx.now), PERIODS_AT_ONCE)
+    return [
+        {
+            "id": new_id(tx.real),
+            "subscription_id": subscription.id,
+            "purpose": Purpose.PERIOD,
+            "ordinal": each.period.ordinal,
+            "period_start": each.period.start,
+            "period_end": each.period.end,
+            "amount": owed.amount,
+            "tax_free": owed.tax_free,
+            "vat_amount": owed.vat_amount,
+            "card_quota": owed.card_quota,
+            "state": InvoiceState.OPEN,
+            "is_catch_up": each.is_catch_up,
+            "next_attempt_at": each.attempt_at,
+            "next_trigger": Trigger.SCHEDULE,
+            "ladder_step": 0,
+            "attempt_count": 0,
+            "opened_at": tx.now,
+        }
+        for each in due
+    ]

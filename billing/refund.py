@@ -24,6 +24,7 @@ from domain.refund import (
     refund_mark,
 )
 from domain.states import advance
+from domain.tax import parts_of_rest
 from models.ids import new_id
 from models.queries import installation
 from models.queries import refund as queries
@@ -221,7 +222,7 @@ def _ask(
 
 def _checked(payment: Row[Any], refunds: Mapping[UUID, Row[Any]], wanted: Wanted) -> Wanted:
     """The wish as it will be written, or one sentence with its mend."""
-    left = payment.amount - payment.cancelled_amount - _kept(refunds)
+    left = _left(payment, refunds)
     told = f"payment {payment.imp_uid} is {payment.amount:,} won, {payment.cancelled_amount:,} cancelled"
     told += f", {_kept(refunds):,} kept for open refunds"
     if left <= 0:
@@ -255,16 +256,25 @@ def _kept(refunds: Mapping[UUID, Row[Any]], *, but: UUID | None = None) -> int:
     )
 
 
+def _left(payment: Row[Any], refunds: Mapping[UUID, Row[Any]]) -> int:
+    left: int = payment.amount - payment.cancelled_amount - _kept(refunds)
+    return left
+
+
 def _parts_left(payment: Row[Any], refunds: Mapping[UUID, Row[Any]]) -> tuple[int, int | None]:
+    """What no refund of ours has taken of them; of what was cancelled elsewhere nobody told the parts."""
     holding = [
         row
         for row in refunds.values()
         if row.state == RefundState.SUCCEEDED or (row.state in OPEN_REFUND and row.overtaken_at is None)
     ]
-    tax_free = payment.tax_free - sum(row.tax_free for row in holding)
-    if payment.vat_amount is None:
-        return tax_free, None
-    return tax_free, payment.vat_amount - sum(row.vat_amount for row in holding)
+    is_vat_told = payment.vat_amount is not None
+    return parts_of_rest(
+        tax_free=payment.tax_free - sum(row.tax_free for row in holding),
+        vat_amount=payment.vat_amount - sum(row.vat_amount for row in holding) if is_vat_told else None,
+        whole=payment.amount - sum(row.amount for row in holding),
+        rest=_left(payment, refunds),
+    )
 
 
 def _locked(tx: Transaction, refund_id: UUID) -> tuple[Row[Any], Mapping[UUID, Row[Any]]]:

@@ -16,15 +16,16 @@ _KEPT: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartingPoint:
-    """The arrears, when the first period to be opened starts, and whether a period runs that is due at once."""
+    """The arrears, when the first period to be opened is due, and how many are at once, behind or not."""
 
     arrears: Arrears
     first_at: datetime
-    is_running: bool
+    due_behind: int
+    due_besides: int
 
 
 class StartingPoints:
-    """Starting points of one import. An answer holds until the next period of its calendar begins."""
+    """Starting points of one import. An answer holds until the next period of its calendar begins, or is due."""
 
     def __init__(self, *, max_behind: int) -> None:
         self._max_behind = max_behind
@@ -41,10 +42,18 @@ class StartingPoints:
         if known is not None and known[0] <= now < known[1]:
             return known[2]
         arrears = calendar.arrears(now=now, catch_up=catch_up, paid_through=paid_through, max_behind=self._max_behind)
-        current_at = calendar.start(arrears.current)
-        is_running = current_at <= now
-        found = StartingPoint(arrears=arrears, first_at=calendar.start(arrears.first), is_running=is_running)
+        due = arrears.first
+        while calendar.due_at(due) <= now:
+            due += 1
+        found = StartingPoint(
+            arrears=arrears,
+            first_at=calendar.due_at(arrears.first),
+            due_behind=max(0, min(due, arrears.current) - arrears.first),
+            due_besides=max(0, due - arrears.current),
+        )
         if len(self._kept) >= _KEPT:
             self._kept.clear()
-        self._kept[key] = (now, calendar.start(arrears.current + 1) if is_running else current_at, found)
+        upcoming = calendar.start(arrears.current)
+        changes_at = min(calendar.due_at(due), upcoming if upcoming > now else calendar.start(arrears.current + 1))
+        self._kept[key] = (now, changes_at, found)
         return found

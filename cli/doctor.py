@@ -19,7 +19,7 @@ from cli.output import say_json
 from domain.errors import BillingError, Misconfigured, TokenNotYet
 from domain.instants import zone
 from models.migrate import is_at_head
-from models.queries import hint, listing
+from models.queries import hint, hold, listing
 from models.session import Database
 from runtime.channels import ChannelSettings
 from runtime.settings import Settings, load_settings
@@ -75,6 +75,7 @@ def look() -> list[Line]:
         lines.append(_looked("database", lambda: _database(found)))
         if lines[-1].ok:
             lines.append(_looked("hooks", lambda: _hooks(found)))
+            lines.append(_looked("holds", lambda: _holds(found)))
         lines.append(_looked("redis", lambda: _redis(found)))
     lines.extend(_gateways(found))
     return lines
@@ -153,6 +154,18 @@ def _hooks(settings: Settings) -> str:
     last = f"{seen.last_at.astimezone(settings.timezone):%Y-%m-%d %H:%M:%S}"
     return (
         f"{seen.came:,} came in the last day, {seen.foreign_ones:,} of them about nothing of ours, the last at {last}"
+    )
+
+
+def _holds(settings: Settings) -> str:
+    """Whose charges wait by a person's word: no problem, and not to be forgotten."""
+    with _opened(settings) as database, database.reading() as tx:
+        seen: Any = hold.standing(tx)
+    if not seen.holds:
+        return "nobody's charges are held"
+    return (
+        f"{seen.holds:,} stand, of {seen.subscriptions:,} subscriptions: {seen.charges:,} charges of {seen.won:,} won"
+        " are due and wait; `jeonggi hold list` tells which"
     )
 
 

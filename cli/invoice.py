@@ -73,6 +73,7 @@ def show(invoice: Id, as_json: AsJson = False) -> None:
         invoice_id = listing.find_id(tx, "invoice", invoice)
         row = listing.invoice(tx, invoice_id)
         parts: dict[str, Any] = {
+            "lines": listing.lines_of(tx, invoice_id),
             "attempts": listing.attempts_of(tx, invoice_id),
             "sends": listing.sends_of(tx, invoice_id),
             "payments": listing.payments_of(tx, invoice_id),
@@ -92,12 +93,16 @@ def show(invoice: Id, as_json: AsJson = False) -> None:
         "plan": row.plan,
         "period": f"{row.ordinal}: {shown(row.period_start, zone)} to {shown(row.period_end, zone)}",
         "won": row.amount,
+        "of it free of tax": row.tax_free,
+        "of it VAT": "worked out by the gateway" if row.vat_amount is None else row.vat_amount,
+        "instalments": f"{row.card_quota} months" if row.card_quota else None,
         "state": row.state,
         "next attempt": row.next_attempt_at,
         "ladder step": row.ladder_step,
         "set aside": row.set_aside_reason,
     }
     show_table(("invoice", str(row.id)), facts.items(), zone)
+    show_table(("line", "kind", "what", "quantity", "unit won", "won", "tax-free", "VAT"), parts["lines"], zone)
     show_table(
         ("attempt", "merchant_uid", "won", "by", "state", "sends", "code", "said", "operator"),
         [

@@ -8,10 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from billing.refresh_due_times import refresh_due_times
 from cli import (
     attempt,
     channel,
     decline,
+    hold,
     hook,
     invariants,
     invoice,
@@ -23,6 +25,7 @@ from cli import (
     window,
 )
 from cli.doctor import doctor
+from cli.forecast import forecast
 from cli.options import AsJson
 from cli.output import say, say_json, warn
 from cli.up import up
@@ -52,11 +55,13 @@ for _noun in (
     decline,
     channel,
     window,
+    hold,
     hook,
     invariants,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 app.command()(doctor)
+app.command()(forecast)
 app.command()(up)
 app.command()(web)
 
@@ -68,13 +73,16 @@ def migrate(as_json: AsJson = False) -> None:
     database = Database(url, pool_size=1)
     try:
         database.check()
+        upgrade_to_head(url)
+        moved = refresh_due_times(database)
     finally:
         database.close()
-    upgrade_to_head(url)
     if as_json:
-        say_json({"at_head": True})
-    else:
-        say("the database is at the newest schema")
+        say_json({"at_head": True, "due_times_moved": moved})
+        return
+    say("the database is at the newest schema")
+    if moved:
+        say(f"{moved:,} subscriptions are due at other times now: this version knows other holidays")
 
 
 @app.command("version")

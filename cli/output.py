@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -93,6 +93,8 @@ def _json_of(value: object) -> object:
     match value:
         case datetime() | date():
             return value.isoformat()
+        case time():
+            return f"{value:%H:%M}"
         case UUID():
             return str(value)
         case _:

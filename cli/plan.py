@@ -1,22 +1,26 @@
 """Commands about plans."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from billing.import_plans import import_plans
+from cli import plan_price
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, Limit, by
 from cli.output import as_dict, say, say_json, show_table, warn
+from domain.business_day import Shift
 from domain.errors import BadInput
 from domain.plan_file import MAXIMUM_BYTES, read_plan_file
+from domain.schedule import BILLING_TIME
 from models.queries import importing
 
 if TYPE_CHECKING:
     from billing.import_plans import PlansImported
 
 app = typer.Typer(no_args_is_help=True, help="What is sold, and how often it is billed.")
+app.add_typer(plan_price.app, name="price")
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="Plans, each begun by a line [[plan]].")]
 
@@ -63,10 +67,20 @@ def list_(
         say_json([as_dict(row, without=("plan_price_id",)) for row in rows])
         return
     show_table(
-        ("code", "name", "won", "every or cron", "catch_up"),
-        [(row.code, row.name, row.amount, row.every or row.cron, row.catch_up) for row in rows],
+        ("code", "name", "won", "every or cron", "charged", "catch_up"),
+        [(row.code, row.name, row.amount, row.every or row.cron, _charged(row), row.catch_up) for row in rows],
         settings.timezone,
     )
+
+
+def _charged(row: Any) -> str:  # noqa: ANN401 - a row of plans
+    """When, as a person says it."""
+    told = [] if row.every is None else [f"at {row.charge_time or BILLING_TIME:%H:%M}"]
+    if row.spread_minutes:
+        told.append(f"over {row.spread_minutes} minutes")
+    if row.shift != Shift.NONE:
+        told.append(f"{row.shift} business day")
+    return ", ".join(told)
 
 
 def _content(file: Path) -> bytes:

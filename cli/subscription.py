@@ -6,25 +6,30 @@ import typer
 
 from billing import change_subscription
 from billing.change_subscription import Made
-from cli import subscription_import
+from cli import subscription_import, subscription_price, subscription_stop
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
-from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table
+from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table, shown
 from domain.subscription import SubscriptionState
 from domain.subscription_row import read_customer_uid
-from models.queries import listing
+from models.queries import hold, listing
 from runtime.settings import load_settings
 from runtime.wiring import chosen_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+    from zoneinfo import ZoneInfo
 
     from billing.change_subscription import By
     from billing.ports import Ports
 
 app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what, how often.")
 app.command("import")(subscription_import.import_)
+app.command("move-price")(subscription_price.move_price)
+app.command()(subscription_stop.pause)
+app.command()(subscription_stop.cancel)
+app.command()(subscription_stop.keep)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Whole, or its first eight hex digits or more.")]
 
@@ -81,6 +86,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         skips = listing.skips_of(tx, subscription_id)
         events = listing.events_of(tx, subscription_id=subscription_id)
         audits = listing.audits_of(tx, subscription_id)
+        holds: Any = hold.standing_of(tx, subscription_id)
         invoices = listing.list_invoices(
             tx,
             state=None,
@@ -96,6 +102,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
                 **as_dict(row),
                 "invoices": [as_dict(each) for each in invoices],
                 "skipped_periods": [as_dict(each) for each in skips],
+                "holds": [as_dict(each) for each in holds],
                 "events": [as_dict(each) for each in events],
                 "audit": [as_dict(each) for each in audits],
             }
@@ -105,6 +112,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
     facts: dict[str, object] = {
         "customer": f"{row.customer_ref} {row.name} {masked_email(row.email)} {masked_tel(row.tel)}",
         "plan": f"{row.plan}, {row.amount:,} won, {row.every or row.cron}",
+        "units": f"{row.quantity:,} of {row.unit_amount:,} won, by the price of {shown(row.price_from, zone)}",
         "state": f"{row.state} {row.ended_reason or ''}".strip(),
         "card": masked_uid(row.customer_uid),
         "channel of its card": row.channel,
@@ -112,6 +120,9 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "last period": row.ordinal,
         "next billing": row.next_billing_at,
         "waits for an outcome": row.requested_change,
+        "stops by itself": None if row.stops_at is None else f"{row.stops_as} at {shown(row.stops_at, zone)}",
+        "goes on by itself": row.resumes_at,
+        "held": None if not holds else ", ".join(_held(each, zone) for each in holds),
         "set aside": row.set_aside_reason,
     }
     show_table(("subscription", str(row.id)), facts.items(), zone)
@@ -127,16 +138,9 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
     show_table(("at", "who", "did", "because"), audits, zone)
 
 
-@app.command()
-def pause(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
-    """Bill nothing until it is resumed."""
-    _change(subscription, by(actor, reason), change_subscription.pause, "paused", as_json=as_json)
-
-
-@app.command()
-def cancel(subscription: Id, reason: Reason, actor: Actor = None, as_json: AsJson = False) -> None:
-    """End it; what is owed and was not charged is void."""
-    _change(subscription, by(actor, reason), change_subscription.cancel, "cancelled", as_json=as_json)
+def _held(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row
+    until = "it is released" if row.until is None else shown(row.until, zone)
+    return f"{row.kind} until {until} ({str(row.id)[:13]})"
 
 
 @app.command()

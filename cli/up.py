@@ -19,7 +19,7 @@ from cli.up_progress import Watch
 from cli.up_table import Comparison, compare
 from domain.errors import BadInput, BillingError
 from domain.instants import require_utc
-from models.queries import brake, installation, open_period, progress
+from models.queries import brake, hold, installation, open_period, progress, stop
 from runtime.logs import set_up_logs
 from runtime.processes import Supervisor
 from runtime.settings import load_settings
@@ -117,11 +117,11 @@ def _never(house: Installation) -> bool:
 
 
 def _step(house: Installation, until: datetime | None) -> None:
-    """Jump to the next instant at which something is due, or a window opens, but not past the end."""
+    """Jump to the next instant at which something is due, stops or goes on, or a brake ends, but not past the end."""
     with house.database.transaction() as tx:
         due = open_period.earliest_due(tx)
-        opens_at = brake.first_end(tx)
-        wanted = (due.next_period_at, due.next_attempt_at, opens_at, until)
+        ends = (brake.first_end(tx), hold.first_end(tx), stop.first_to_come(tx))
+        wanted = (due.next_period_at, due.next_attempt_at, *ends, until)
         instants = [instant for instant in wanted if instant is not None]
         if instants:
             installation.step_clock(tx, min(instants))

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from billing.refresh_due_times import refresh_due_times
 from cli.output import say
 from cli.up_simulator import credentials_at_simulator, simulator_accounts
 from domain.time_limits import SCALED_FOR_SIMULATOR
@@ -174,6 +175,7 @@ def open_installation(stack: ExitStack, settings: Settings, *, stops_at: datetim
     stack.callback(database.close)
     database.check()
     upgrade_to_head(url)
+    refresh_due_times(database)
     clock = settings.clock_setting
     with database.transaction() as tx:
         installation.own_namespace(tx, settings.namespace or DEMO_NAMESPACE)

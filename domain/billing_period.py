@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from domain.business_day import Shift, shifted
 from domain.errors import BadInput
 from domain.instants import ONE_DAY, instant_of, require_utc
 from domain.schedule import Schedule, first_ordinal_from, period_start
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class CatchUp(StrEnum):
@@ -65,15 +69,29 @@ class Arrears:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """One subscription's periods: contiguous, each computed from the anchor alone."""
+    """One subscription's periods: contiguous, each computed from the anchor alone; and when each is charged."""
 
     schedule: Schedule
     started_on: date
     zone_name: str
+    shift: Shift = Shift.NONE
+    spread_seconds: int = 0  # this subscription's own: ``spread_seconds_of``
 
     def start(self, ordinal: int) -> datetime:
-        """The UTC instant at which a period starts, and at which it is due (prepaid)."""
+        """The UTC instant at which a period starts."""
         return period_start(self.schedule, started_on=self.started_on, zone_name=self.zone_name, ordinal=ordinal)
+
+    def due_at(self, ordinal: int) -> datetime:
+        """The UTC instant from which a period is charged; never earlier than that of the period before.
+
+        Its start, moved to a business day at the same civil time where the plan says so, and on by the subscription's
+        spread.
+        """
+        due = self.start(ordinal)
+        if self.shift is not Shift.NONE:
+            civil = self.schedule.start(self.started_on, ordinal)
+            due = instant_of(shifted(civil.date(), self.shift), civil.time(), self.zone_name)
+        return due + timedelta(seconds=self.spread_seconds)
 
     def period(self, ordinal: int) -> BillingPeriod:
         """The period of an ordinal."""
@@ -132,6 +150,14 @@ class Calendar:
                 " give paid_through, a later started_on, or another catch_up"
             )
         return Arrears(first=first, current=current, skips=tuple(skips))
+
+
+def spread_seconds_of(subscription_id: UUID, *, spread_minutes: int) -> int:
+    """How long after its due time a subscription is charged, in seconds: its own share of the plan's spread, for ever.
+
+    So that a hundred thousand that began on one day do not fall due at one second.
+    """
+    return subscription_id.int % (spread_minutes * 60) if spread_minutes else 0
 
 
 _MIDNIGHT: Final = time.min

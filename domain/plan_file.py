@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from domain.billing_period import CatchUp
 from domain.errors import BadInput
+from domain.file_value import shown as _shown
+from domain.plan_dates import PLAN_DATE_KEYS, PlanDates, read_plan_dates, timed
+from domain.price import PRICE_KEYS, Price, read_price
 from domain.schedule import Cron, Every, Schedule, Unit, is_daily, parse_cron, parse_every
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: Won. The least: KG Inicis code book, refusals 5x0690 (below 100 won). The most: our choice, a bound on typing errors.
-MINIMUM_AMOUNT: Final = 100
-MAXIMUM_AMOUNT: Final = 1_000_000_000
 
 #: Our choices: hundreds of plans fit easily, and no period is longer than ten years.
 MAXIMUM_BYTES: Final = 1_048_576
@@ -26,17 +25,18 @@ _LONGEST: Final = {Unit.DAY: 3660, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 1
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME_LENGTH: Final = 100
-_KEYS: Final = ("code", "name", "amount", "every", "cron", "catch_up")
+_KEYS: Final = ("code", "name", *PRICE_KEYS, "every", "cron", *PLAN_DATE_KEYS, "catch_up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSpec:
-    """One plan as its file asks for it; ``amount`` in won."""
+    """One plan as its file asks for it."""
 
     code: str
     name: str
-    amount: int
-    schedule: Schedule
+    price: Price
+    schedule: Schedule  # at its own time of day
+    dates: PlanDates
     catch_up: CatchUp
 
     @property
@@ -89,11 +89,14 @@ def _read_plan(table: object, number: int) -> PlanSpec:
         )
     where = f"plan {code!r}"
     _refuse_unknown(table, _KEYS, where=where)
+    schedule = _schedule(table, where)
+    dates = read_plan_dates(table, schedule, where)
     plan = PlanSpec(
         code=code,
         name=_name(table.get("name"), where),
-        amount=_amount(table.get("amount"), where),
-        schedule=_schedule(table, where),
+        price=read_price(table, where),
+        schedule=timed(schedule, dates.at),
+        dates=dates,
         catch_up=_catch_up(table.get("catch_up", CatchUp.LATEST.value), where),
     )
     if plan.catch_up is CatchUp.ALL and is_daily(plan.schedule):
@@ -108,16 +111,6 @@ def _name(name: object, where: str) -> str:
     if not isinstance(name, str) or not name.strip() or len(name) > _NAME_LENGTH or not name.isprintable():
         raise BadInput(f"{where}: name = {_shown(name)} cannot be used; give 1 to {_NAME_LENGTH} printable characters")
     return name.strip()
-
-
-def _amount(amount: object, where: str) -> int:
-    if not isinstance(amount, int) or isinstance(amount, bool):
-        raise BadInput(f"{where}: amount = {_shown(amount)} is not a whole number of won, such as amount = 9900")
-    if amount < MINIMUM_AMOUNT:
-        raise BadInput(f"{where}: amount = {amount} is below the minimum of {MINIMUM_AMOUNT} won")
-    if amount > MAXIMUM_AMOUNT:
-        raise BadInput(f"{where}: amount = {amount} is above the maximum of {MAXIMUM_AMOUNT} won")
-    return amount
 
 
 def _schedule(table: Mapping[str, object], where: str) -> Schedule:
@@ -159,18 +152,3 @@ def _refuse_doubles(plans: Sequence[PlanSpec]) -> None:
         if plan.code in seen:
             raise BadInput(f"plan {plan.code!r}: its code stands twice in the file; give each plan its own")
         seen.add(plan.code)
-
-
-def _shown(value: object) -> str:
-    """A value as its author would recognise it, at a bounded length."""
-    match value:
-        case None:
-            return "(missing)"
-        case bool():
-            return str(value).lower()
-        case str():
-            return repr(value if len(value) <= _NAME_LENGTH else value[:_NAME_LENGTH] + "...")
-        case int() | float():
-            return str(value)[:_NAME_LENGTH]
-        case _:
-            return f"a {type(value).__name__}"

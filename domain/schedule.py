@@ -19,8 +19,8 @@ from domain.instants import instant_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Charges of an interval plan are due at this civil time. Our choice: banks' nightly maintenance is over,
-#: and a customer who is told about a decline is awake.
+#: Periods of an interval plan start at this civil time, unless the plan names another. Our choice: banks' nightly
+#: maintenance is over, and a customer who is told about a decline is awake.
 BILLING_TIME: Final = time(10, 0)
 
 #: A bound on ordinals, so that a wrong date can never spin: one a day for 273 years.
@@ -46,6 +46,9 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
+_SHORTEST_DAYS: Final = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 28, Unit.YEAR: 365}
+_CYCLE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - civil time
+_LONG: Final = 365
 #: How many of a unit make a year at least.
 _A_YEAR: Final = {Unit.DAY: 365, Unit.WEEK: 52, Unit.MONTH: 12, Unit.YEAR: 1}
 
@@ -56,6 +59,7 @@ class Every:
 
     count: int
     unit: Unit
+    at: time = BILLING_TIME  # civil
 
     def start(self, started_on: date, ordinal: int) -> datetime:
         """The civil (naive) start of a period: day kept from ``started_on``, clamped to the month's length."""
@@ -71,7 +75,12 @@ class Every:
                 day = _add_months(started_on, 12 * steps)
             case _:
                 assert_never(self.unit)
-        return datetime.combine(day, BILLING_TIME)
+        return datetime.combine(day, self.at)
+
+    @property
+    def shortest_days(self) -> int:
+        """How many days its shortest period has."""
+        return self.count * _SHORTEST_DAYS[self.unit]
 
     @property
     def text(self) -> str:
@@ -93,6 +102,18 @@ class Cron:
     def text(self) -> str:
         """As it is written in a plan file."""
         return self.expression
+
+    @property
+    def shortest_days(self) -> int:
+        """How many days its shortest period has, in a whole leap cycle."""
+        fires = itertools.takewhile(lambda fire: fire.year < _CYCLE.year + 4, _walk(self.expression, _CYCLE))
+        return min(((after - before).days for before, after in itertools.pairwise(fires)), default=_LONG)
+
+    @property
+    def at(self) -> time:
+        """The civil time at which it fires."""
+        minute, hour = self.expression.split(" ")[:2]
+        return time(int(hour), int(minute))
 
 
 Schedule = Every | Cron

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from domain.errors import BadInput
 from domain.instants import zone
+from domain.price import MAXIMUM_AMOUNT, MINIMUM_AMOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REQUIRED: Final = ("customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone")
-OPTIONAL: Final = ("paid_through", "channel")
+OPTIONAL: Final = ("paid_through", "channel", "quantity")
 
 #: Source: PortOne V1 API, ``customer_uid`` at most 80 characters.
 CUSTOMER_UID_LENGTH: Final = 80
@@ -25,7 +26,11 @@ _EMAIL_LENGTH: Final = 254
 _EARLIEST: Final = date(2000, 1, 1)
 YEARS_AHEAD: Final = 10
 
+#: More of the cheapest price could not be charged at once.
+_MOST: Final = MAXIMUM_AMOUNT // MINIMUM_AMOUNT
+
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 _TEL: Final = re.compile(r"\+?[0-9][0-9 ()-]{5,19}")
 
@@ -45,6 +50,7 @@ class SubscriptionRow:
     timezone: str
     paid_through: date | None
     channel: str | None = None  # which one issued its card; None: the file does not say
+    quantity: int | None = None  # units of its plan, at least 1; None: the file does not say, so one of a new one
 
     @property
     def contact(self) -> tuple[str, str, str]:
@@ -73,6 +79,7 @@ def read_row(fields: Mapping[str, str], *, line: int, default_timezone: str) -> 
         timezone=timezone,
         paid_through=_date("paid_through", values["paid_through"]) if values.get("paid_through") else None,
         channel=values.get("channel") or None,
+        quantity=_quantity(values["quantity"]) if values.get("quantity") else None,
     )
 
 
@@ -124,6 +131,14 @@ def _tel(value: str) -> str:
     if value and not _TEL.fullmatch(value):
         raise BadInput("tel is not a telephone number such as 010-1234-5678; correct it, or leave it empty")
     return value
+
+
+def _quantity(value: str) -> int:
+    if not _NUMBER.fullmatch(value) or int(value) > _MOST:
+        raise BadInput(
+            f"quantity {value[:20]!r} is not a whole number from 1 to {_MOST}; correct it, or leave it empty"
+        )
+    return int(value)
 
 
 def _date(name: str, value: str) -> date:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.errors import BadInput
+from domain.price import LEAST_FOR_INSTALMENTS
 
 MERCHANT_UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: In a path these mean another path.
 DOTS: Final = frozenset({".", ".."})
 #: Beyond this a float no longer tells neighbouring won apart.
 LARGEST_WON: Final = 2**53
-#: Instalments of two months and more are open from this amount on. Source: the KG Inicis guide.
-LEAST_FOR_INSTALMENTS: Final = 50_000
 MOST_INSTALMENTS: Final = 60
 
 

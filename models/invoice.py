@@ -28,12 +28,17 @@ from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED, AttemptState
 from domain.evidence import Said, Source
 from domain.invoice import CHARGEABLE, InvoiceState, Purpose, Trigger
 from domain.outcome import DeclineCode, UnknownReason
-from domain.plan_file import MINIMUM_AMOUNT
+from domain.price import LEAST_FOR_INSTALMENTS, MINIMUM_AMOUNT, MOST_INSTALMENTS
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
 
 
 class Invoice(Base):
-    """What one billing period owes. ``next_attempt_at`` says when an attempt may be claimed; None: not by itself."""
+    """What one billing period owes, in lines (``InvoiceLine``) that add up to it.
+
+    ``tax_free`` and ``vat_amount`` are parts of ``amount``, ``vat_amount`` None: the payment gateway works it out;
+    ``card_quota``: months of instalments, 0 at once. These are fixed when it is opened. ``next_attempt_at`` says
+    when an attempt may be claimed; None: not by itself.
+    """
 
     __tablename__ = "invoice"
     __table_args__ = (
@@ -43,6 +48,14 @@ class Invoice(Base):
         one_of("next_trigger", Trigger),
         CheckConstraint("ordinal >= 0", name="ordinal_from_zero"),
         CheckConstraint(f"amount >= {MINIMUM_AMOUNT}", name="amount_chargeable"),
+        CheckConstraint(
+            "tax_free >= 0 AND coalesce(vat_amount, 0) >= 0 AND tax_free + coalesce(vat_amount, 0) <= amount",
+            name="tax_parts_within_amount",
+        ),
+        CheckConstraint(
+            f"card_quota = 0 OR (card_quota BETWEEN 2 AND {MOST_INSTALMENTS} AND amount >= {LEAST_FOR_INSTALMENTS})",
+            name="instalments_are_open",
+        ),
         CheckConstraint("period_start < period_end", name="period_is_a_span"),
         CheckConstraint("ladder_step >= 0 AND attempt_count >= 0", name="counts_not_negative"),
         CheckConstraint(
@@ -71,6 +84,9 @@ class Invoice(Base):
     period_start: Mapped[Instant]
     period_end: Mapped[Instant]
     amount: Mapped[Won]
+    tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
+    vat_amount: Mapped[Won | None] = mapped_column(BigInteger)
+    card_quota: Mapped[int] = mapped_column(Integer, server_default="0")
     state: Mapped[Word]
     is_catch_up: Mapped[bool] = mapped_column(Boolean)  # at most one such charge a customer and civil day
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -201,7 +217,7 @@ class Payment(Base):
     channel: Mapped[Word] = mapped_column(ForeignKey("channel_state.name"))
     imp_uid: Mapped[Word]
     amount: Mapped[Won]
-    #: The tax parts as they were sent with the charge; none is sent today. A refund carries its share of them.
+    #: The tax parts as they were sent with the charge: the invoice's. A refund carries its share of them.
     tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     vat_amount: Mapped[Won | None] = mapped_column(BigInteger)
     cancelled_amount: Mapped[Won]

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    Time,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing_period import CatchUp, SkipReason
+from domain.business_day import Shift
 from domain.channel import DEFAULT_CHANNEL
-from domain.plan_file import MINIMUM_AMOUNT
+from domain.plan_dates import MOST_SPREAD_MINUTES
+from domain.price import MINIMUM_AMOUNT, MOST_INSTALMENTS, Vat
+from domain.stop import Stop
 from domain.subscription import BILLABLE, Change, EndedReason, SubscriptionState
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
 
@@ -22,7 +37,10 @@ class Plan(Base):
     __table_args__ = (
         UniqueConstraint("code"),
         CheckConstraint("(every IS NULL) <> (cron IS NULL)", name="one_schedule"),
+        CheckConstraint("charge_time IS NULL OR cron IS NULL", name="cron_has_its_own_time"),
+        CheckConstraint(f"spread_minutes BETWEEN 0 AND {MOST_SPREAD_MINUTES}", name="spread_within_a_day"),
         one_of("catch_up", CatchUp),
+        one_of("shift", Shift),
     )
 
     id: Mapped[Id]
@@ -30,22 +48,34 @@ class Plan(Base):
     name: Mapped[Word]
     every: Mapped[str | None] = mapped_column(Text)
     cron: Mapped[str | None] = mapped_column(Text)
+    charge_time: Mapped[time | None] = mapped_column(Time)  # civil; None: of the cron expression, or 10:00
+    shift: Mapped[Word] = mapped_column(server_default=Shift.NONE)
+    spread_minutes: Mapped[int] = mapped_column(Integer, server_default="0")
     catch_up: Mapped[Word]
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 
 class PlanPrice(Base):
-    """A version of a plan's price in won; subscriptions are pinned to one."""
+    """A version of a plan's price in won; subscriptions are pinned to one. It is never changed.
+
+    ``tax_free`` is a part of ``amount``; ``card_quota``: months of instalments, 0 at once.
+    """
 
     __tablename__ = "plan_price"
     __table_args__ = (
         UniqueConstraint("plan_id", "effective_from"),
         CheckConstraint(f"amount >= {MINIMUM_AMOUNT}", name="amount_chargeable"),
+        CheckConstraint("0 <= tax_free AND tax_free <= amount", name="tax_free_within_amount"),
+        one_of("vat", Vat),
+        CheckConstraint(f"card_quota = 0 OR card_quota BETWEEN 2 AND {MOST_INSTALMENTS}", name="card_quota_from_two"),
     )
 
     id: Mapped[Id]
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
     amount: Mapped[Won]
+    tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
+    vat: Mapped[Word] = mapped_column(Text, server_default=Vat.GATEWAY.value)
+    card_quota: Mapped[int] = mapped_column(Integer, server_default="0")
     effective_from: Mapped[Instant]
 
 
@@ -90,7 +120,7 @@ class BillingKey(Base):
 class Subscription(Base):
     """A standing agreement. ``ordinal`` is the last period opened or skipped (-1: none).
 
-    ``next_billing_at`` is always the start of ordinal + 1; an ended subscription has none.
+    ``next_billing_at`` is always when ordinal + 1 is due; an ended subscription has none.
     """
 
     __tablename__ = "subscription"
@@ -100,6 +130,7 @@ class Subscription(Base):
         one_of("ended_reason", EndedReason),
         one_of("requested_change", Change),
         CheckConstraint("ordinal >= -1", name="ordinal_from_minus_one"),
+        CheckConstraint("quantity >= 1", name="quantity_from_one"),
         CheckConstraint("(state = 'ended') = (next_billing_at IS NULL)", name="ended_bills_never"),
         CheckConstraint("(state = 'ended') = (ended_reason IS NOT NULL)", name="ended_has_a_reason"),
         CheckConstraint("state IN ('pending', 'ended') OR billing_key_id IS NOT NULL", name="billed_by_a_card"),
@@ -107,6 +138,23 @@ class Subscription(Base):
             "(requested_change IS NOT DISTINCT FROM 'change_card') = (requested_key_id IS NOT NULL)",
             name="requested_key_goes_with_the_change",
         ),
+        one_of("stops_as", Stop),
+        CheckConstraint(
+            "(stops_at IS NULL) = (stops_as IS NULL) AND (stops_at IS NULL) = (stops_by IS NULL)"
+            " AND (stops_at IS NULL) = (stops_before IS NULL)",
+            name="a_stop_says_when_what_and_by_whom",
+        ),
+        CheckConstraint("(resumes_at IS NULL) = (resumes_by IS NULL)", name="a_resume_says_when_and_by_whom"),
+        CheckConstraint(
+            "state <> 'ended' OR (stops_at IS NULL AND resumes_at IS NULL)", name="ended_has_nothing_ahead"
+        ),
+        CheckConstraint(
+            "stops_as IS DISTINCT FROM 'pause' OR resumes_at IS NULL OR stops_at < resumes_at",
+            name="resumes_after_its_pause",
+        ),
+        # What was asked for ahead and has come.
+        Index("ix_subscription_stops", "stops_at", postgresql_where=text("stops_at IS NOT NULL")),
+        Index("ix_subscription_resumes", "resumes_at", postgresql_where=text("resumes_at IS NOT NULL")),
         # What is due to be opened, oldest first.
         Index(
             "ix_subscription_due",
@@ -121,6 +169,7 @@ class Subscription(Base):
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
     plan_price_id: Mapped[UUID] = mapped_column(ForeignKey("plan_price.id"))
+    quantity: Mapped[int] = mapped_column(Integer, server_default="1")  # seats: a period costs so many units
     billing_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
     timezone: Mapped[Word]
     started_on: Mapped[date]
@@ -133,6 +182,14 @@ class Subscription(Base):
     requested_change: Mapped[str | None] = mapped_column(Text)
     requested_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
     requested_by: Mapped[str | None] = mapped_column(Text)
+    #: Billing time from which nothing is claimed: the end of the paid period in which it was asked for. The period
+    #: ``stops_before`` starts then: neither it nor a later one is opened, whenever its charge would be due.
+    stops_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    stops_as: Mapped[str | None] = mapped_column(Text)
+    stops_by: Mapped[str | None] = mapped_column(Text)
+    stops_before: Mapped[int | None] = mapped_column(Integer)
+    resumes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time: once paused, by itself
+    resumes_by: Mapped[str | None] = mapped_column(Text)
     set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 

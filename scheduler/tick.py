@@ -1,5 +1,7 @@
 """What is due now? Steps 2 and 3 of a charge: open the periods that have begun, ring for the work that there is.
 
+Stops and resumes that were asked for ahead are made here, too.
+
 Any number of these at once, doubled, late or lost changes nothing but speed: what is due stands in rows.
 """
 
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from billing.forecast import begin_day
 from billing.halt_channel import is_running
+from billing.hold_charges import tell_expired_holds
+from billing.make_what_has_come import make_what_has_come
 from billing.open_period import open_due_periods
 from domain.window import closed_at
 from models.queries import brake, claim, foreign, hint, installation, refund, resolve
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, open_for_seconds: float) -> Counter[str]:
-    """Open due periods for a while, then ring; gives what was opened and rung, for whoever watches.
+    """Open due periods and make what has come for a while, then ring; gives what it did and rang, for whoever watches.
 
     Periods are opened whatever channel their cards are of; ``enqueue`` is given a bell and the channel that it is for.
     """
@@ -34,15 +38,18 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
     leave_at = ports.boottime() + open_for_seconds
     with ports.database.transaction() as tx:
         installation.note_clock(tx)
+        tell_expired_holds(tx)
         _miss_channels(tx, [channel.channel.name for channel in channels])
     _ring_all(channels, enqueue, rung)  # first what is due already: opening may take long
     for channel in channels:  # before the day's periods are opened: what is opened is measured by it
         begin_day(channel.database, channel.channel.name, channel.limits.brakes.zone_name)
     while ports.boottime() < leave_at:
         opened = open_due_periods(ports)
+        come = make_what_has_come(ports)  # a resume may leave periods to be opened, a stop waits for those before it
         did["opened"] += opened.invoices
-        did["set_aside"] += opened.set_aside
-        if opened.subscriptions == 0:
+        did["come"] += come.subscriptions - come.set_aside
+        did["set_aside"] += opened.set_aside + come.set_aside
+        if opened.subscriptions == 0 and come.subscriptions == 0:
             break
         _ring_all(channels, enqueue, rung)
     for (bell, _), count in rung.items():

@@ -1,6 +1,7 @@
 """Real servers for the tests that need them: one PostgreSQL and one Valkey a run, a fresh database a test.
 
-How much Hypothesis tries, everywhere, is told in ``tests.support.profiles``.
+How much Hypothesis tries, everywhere, is told in ``tests.support.profiles``; in which time zones all of it lives, in
+``tests.support.zones``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import redis
 
 from runtime.embedded.servers import embedded_servers
 from runtime.embedded.state_dir import ServerUrls
-from tests.support import profiles  # noqa: F401 - it registers and loads them
+from tests.support import (
+    profiles,  # noqa: F401 - it registers and loads them
+    zones,
+)
 from tests.support.databases import fresh_database
 from tests.support.simulator import RunningSimulator, running_simulator
 
@@ -28,8 +32,27 @@ _URLS = pytest.StashKey[ServerUrls]()
 _STOP = pytest.StashKey[contextlib.ExitStack]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run choose the time zones that it lives in."""
+    zones.add_options(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that touch time."""
+    zones.mark(config, items)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say in which zones the run lives."""
+    return f"zones: process {zones.zone_of_processes(config)}, databases {zones.zone_of_databases(config)}"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers in the process that the person started; xdist's workers are told their addresses."""
+    """Settle in the zones, and start the servers in the process that the person started.
+
+    xdist's workers are told their addresses.
+    """
+    zones.settle_in(zones.zone_of_processes(config))
     told = getattr(config, "workerinput", None)
     if told is not None:
         if "database_url" in told:
@@ -42,7 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="jeonggi-tests-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o711)
-        options = {"max_connections": "300", "shared_buffers": "128MB", "autovacuum_naptime": "10s"}
+        options = {
+            "max_connections": "300",
+            "shared_buffers": "128MB",
+            "autovacuum_naptime": "10s",
+            "timezone": zones.zone_of_databases(config),
+        }
         urls = stack.enter_context(embedded_servers(folder / "state", durable=False, postgres_options=options))
         config.stash[_URLS] = urls
         config.stash[_STOP] = stack.pop_all()

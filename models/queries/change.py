@@ -12,6 +12,7 @@ from models.base import listed
 from models.ids import new_id
 from models.queries import foreign
 from models.queries.bulk import insert_rows, update_rows
+from models.queries.periods import CALENDAR
 from models.subscription import BillingKey, SkippedPeriod, Subscription
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
     """One subscription with its plan's schedule, locked."""
     return tx.connection.execute(
         text(
-            "SELECT s.id, s.customer_id, s.billing_key_id, s.timezone, s.started_on, s.state, s.ended_reason,"
-            " s.ordinal, s.next_billing_at, s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by,"
-            " p.every, p.cron,"
-            " p.catch_up FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
+            "SELECT s.id, s.customer_id, s.billing_key_id, s.state, s.ended_reason, s.ordinal, s.next_billing_at,"
+            " s.stops_at, s.stops_as, s.stops_by, s.stops_before, s.resumes_at, s.resumes_by,"
+            f" s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by, {CALENDAR}, p.catch_up"
+            " FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
         ),
         {"id": subscription_id},
     ).one_or_none()
@@ -49,7 +50,8 @@ def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
     return tx.connection.execute(
         text(
             "SELECT i.id, i.subscription_id, i.state, i.amount, i.next_attempt_at, i.next_trigger, i.ladder_at,"
-            " s.state AS subscription_state, s.requested_change, k.revoked_at, k.foreign_schedule_since,"
+            " s.state AS subscription_state, s.requested_change, s.stops_at, s.stops_as,"
+            " k.revoked_at, k.foreign_schedule_since,"
             " a.state AS attempt_state, a.attempt_no"
             " FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
             " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN charge_attempt a"
@@ -113,10 +115,17 @@ def write_changed(
     billing_key_id: UUID | None,
     ended_reason: str | None,
 ) -> None:
-    """Write down a change that was made; what was requested is no more."""
+    """Write down a change that was made; what was requested is no more, nor what was asked for ahead and is made."""
+    is_made = "(:state = 'ended' OR (:state = 'paused' AND stops_as = 'pause'))"
     tx.connection.execute(
         text(
             "UPDATE subscription SET state = :state, billing_key_id = :key, ended_reason = :ended,"
+            f" stops_at = CASE WHEN {is_made} THEN NULL ELSE stops_at END,"
+            f" stops_as = CASE WHEN {is_made} THEN NULL ELSE stops_as END,"
+            f" stops_by = CASE WHEN {is_made} THEN NULL ELSE stops_by END,"
+            f" stops_before = CASE WHEN {is_made} THEN NULL ELSE stops_before END,"
+            " resumes_at = CASE WHEN :state = 'ended' THEN NULL ELSE resumes_at END,"
+            " resumes_by = CASE WHEN :state = 'ended' THEN NULL ELSE resumes_by END,"
             " next_billing_at = CASE WHEN :state = 'ended' THEN NULL ELSE next_billing_at END,"
             " paused_at = CASE WHEN :state = 'paused' THEN :now ELSE paused_at END,"
             " requested_change = NULL, requested_key_id = NULL, requested_by = NULL WHERE id = :id"
@@ -146,6 +155,8 @@ def write_resumed(
                 "next_billing_at": next_billing_at,
                 "catch_up_below": catch_up_below,
                 "paused_at": None,
+                "resumes_at": None,
+                "resumes_by": None,
             }
         ],
     )

@@ -12,6 +12,7 @@ from domain.subscription import BILLABLE
 from domain.window import Closed
 from models.base import listed
 from models.invoice import ChargeAttempt, Invoice, Send
+from models.queries import hold, stop
 from models.queries.bulk import insert_rows, update_rows
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-#: Due, of a subscription that may be charged, by a card that nobody else may charge by a schedule.
+#: Due, of a subscription that may be charged and is not held, by a card that nobody else may charge by a schedule.
 _BILLED: Final = (
     "i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
-    " AND k.foreign_schedule_since IS NULL"
+    f" AND k.foreign_schedule_since IS NULL AND {stop.GOES_ON} AND {hold.is_free()}"
 )
 #: And by a card of this channel.
 _CLAIMABLE: Final = f"{_BILLED} AND k.channel = :channel"
@@ -108,8 +109,9 @@ _DUE_COUNT: Final = _each(
 _LOCK_KEYS: Final = text("SELECT id FROM billing_key WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
 _LOCK_INVOICES: Final = text("SELECT id FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 _CLAIMED: Final = _each(
-    "SELECT i.id, i.subscription_id, i.purpose, i.ordinal, i.amount, i.attempt_count, i.next_trigger, i.is_catch_up,"
-    " s.billing_key_id, s.customer_id, s.timezone, k.customer_uid, p.name AS plan_name,"
+    "SELECT i.id, i.subscription_id, i.purpose, i.ordinal, i.amount, i.tax_free, i.vat_amount, i.card_quota,"
+    " i.attempt_count, i.next_trigger, i.is_catch_up,"
+    " s.billing_key_id, s.customer_id, s.timezone, k.customer_uid, p.name AS plan_name, p.charge_time,"
     " c.name AS buyer_name, c.email AS buyer_email, c.tel AS buyer_tel,"
     " a.id AS attempt_id, a.state AS attempt_state, a.merchant_uid, a.send_no, a.fence"
     f"{_FROM} JOIN plan p ON p.id = s.plan_id JOIN customer c ON c.id = s.customer_id"
@@ -161,8 +163,8 @@ def lock_customers(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
 def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, end: datetime, but: UUID) -> bool:
     """Whether a customer has another charge, made or due by itself, in a span of billing time.
 
-    What is set aside, or has a revoked or blocked card, or one of a channel that is configured no more, is not charged
-    by itself: it would keep the day for ever.
+    What is set aside or held, or has a revoked or blocked card, or one of a channel that is configured no more, is not
+    charged by itself: it would keep the day for ever.
     """
     return bool(
         tx.connection.execute(
@@ -173,11 +175,12 @@ def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, en
                 " WHERE s.customer_id = :customer AND i.id <> :but AND ("
                 "  (a.started_at >= :begin AND a.started_at < :end)"
                 "  OR (NOT i.is_catch_up AND i.next_attempt_at < :end AND i.set_aside_reason IS NULL"
-                "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND c.missing_since IS NULL)))"
+                "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND c.missing_since IS NULL"
+                f"   AND {hold.is_free(':end')})))"
                 " OR EXISTS (SELECT FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id"
                 "  JOIN channel_state c ON c.name = k.channel AND c.missing_since IS NULL"
                 "  WHERE s.customer_id = :customer AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
-                "  AND k.foreign_schedule_since IS NULL"
+                f"  AND k.foreign_schedule_since IS NULL AND {stop.IS_OPENED} AND {hold.is_free(':end')}"
                 f"  AND s.state IN ({listed(BILLABLE)}) AND s.next_billing_at < :end)"
             ),
             {"customer": customer_id, "begin": begin, "end": end, "but": but},

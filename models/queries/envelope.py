@@ -11,6 +11,8 @@ from domain.charge_attempt import OPEN_ATTEMPT
 from domain.envelope import Envelope, Volume
 from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries import stop
+from models.queries.periods import CALENDAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +33,7 @@ _READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel
 #: What a subscription should pay, by what it paid last: a price that went wrong since does not show in it.
 _USUAL_AMOUNT: Final = (
     "coalesce((SELECT l.amount FROM invoice l WHERE l.subscription_id = s.id AND l.state = 'paid'"
-    " ORDER BY l.ordinal DESC LIMIT 1), pp.amount)"
+    " ORDER BY l.ordinal DESC LIMIT 1), s.quantity * pp.amount)"
 )
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 _FROM: Final = (
@@ -39,8 +41,8 @@ _FROM: Final = (
     " JOIN billing_key k ON k.id = s.billing_key_id"
 )
 _PERIODS: Final = (
-    "SELECT s.id, s.timezone, s.started_on, s.ordinal, s.next_billing_at, s.catch_up_below, p.every, p.cron,"
-    f" p.catch_up, k.channel, {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED}"
+    f"SELECT s.id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, {CALENDAR}, p.catch_up, k.channel,"
+    f" {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED} AND {stop.IS_OPENED}"
 )
 _STANDING: Final = (
     "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from models.queries import foreign
 from models.queries.bulk import insert_rows, update_rows
+from models.queries.periods import PLAN_CALENDAR
 from models.subscription import BillingKey, Customer, Plan, PlanPrice, SkippedPeriod, Subscription
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 #: A plan with its price of now; without one for a plan whose first price lies ahead.
 _PLANS: Final = (
-    "SELECT p.id, p.code, p.name, p.every, p.cron, p.catch_up, price.id AS plan_price_id, price.amount"
-    " FROM plan p LEFT JOIN LATERAL (SELECT pp.id, pp.amount FROM plan_price pp WHERE pp.plan_id = p.id"
+    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, price.id AS plan_price_id, price.amount,"
+    " price.tax_free, price.vat, price.card_quota"
+    " FROM plan p LEFT JOIN LATERAL (SELECT pp.* FROM plan_price pp WHERE pp.plan_id = p.id"
     " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC LIMIT 1) price ON true"
 )
 _PLANS_BY_CODE: Final = text(f"{_PLANS} WHERE p.code = ANY(:codes)")
@@ -28,7 +30,7 @@ _PLANS_PAGE: Final = text(
     f"{_PLANS} WHERE (CAST(:after AS text) IS NULL OR p.code > :after) ORDER BY p.code LIMIT :limit"
 )
 _SUBSCRIPTIONS: Final = text(
-    "SELECT s.id, s.timezone, k.customer_uid, k.channel,"
+    "SELECT s.id, s.timezone, s.quantity, k.customer_uid, k.channel,"
     " coalesce((SELECT max(x.last_ordinal) + 1 FROM skipped_period x"
     "  WHERE x.subscription_id = s.id AND x.reason = 'paid_elsewhere'), 0) AS unpaid_from"
     " FROM subscription s LEFT JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = ANY(:ids)"

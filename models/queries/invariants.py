@@ -19,6 +19,9 @@ from domain.refund import OPEN_REFUND, UNDECIDED_REFUND
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
+from models.queries.periods import CALENDAR
+from models.queries.stop import IS_OPENED
+from models.queries.stop_invariants import STOP_ATTENTION, STOP_BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +48,7 @@ _NOT_THE_CUSTOMERS: Final = (
 #: What must never be found.
 BROKEN: Final[Mapping[str, str]] = {
     **FOREIGN_BROKEN,
+    **STOP_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"
@@ -53,6 +57,18 @@ BROKEN: Final[Mapping[str, str]] = {
     "paid_amount_is_the_invoices": (
         "SELECT i.id, 'owes ' || i.amount || ' won, payment ' || p.imp_uid || ' is ' || p.amount"
         " FROM payment p JOIN invoice i ON i.id = p.invoice_id WHERE p.counts AND p.amount <> i.amount"
+    ),
+    "invoice_is_the_sum_of_its_lines": (
+        "SELECT i.id, 'owes ' || i.amount || ' won, its ' || count(l.line_no) || ' lines are '"
+        " || coalesce(sum(l.amount), 0) || ', or their tax parts differ'"
+        " FROM invoice i LEFT JOIN invoice_line l ON l.invoice_id = i.id GROUP BY i.id"
+        " HAVING (i.amount, i.tax_free, i.vat_amount) IS DISTINCT FROM"
+        " (sum(l.amount)::bigint, sum(l.tax_free)::bigint, sum(l.vat_amount)::bigint)"
+    ),
+    "payment_has_its_invoices_tax_parts": (
+        "SELECT i.id, 'payment ' || p.imp_uid || ' has other tax parts than its invoice'"
+        " FROM payment p JOIN invoice i ON i.id = p.invoice_id"
+        " WHERE p.counts AND (p.tax_free, p.vat_amount) IS DISTINCT FROM (i.tax_free, i.vat_amount)"
     ),
     "payment_belongs_to_an_approved_attempt": (
         "SELECT a.id, 'attempt is ' || a.state || ' but has payment ' || p.imp_uid"
@@ -66,7 +82,7 @@ BROKEN: Final[Mapping[str, str]] = {
     "due_period_is_opened": (
         "SELECT s.id, 'period ' || s.ordinal + 1 || ' is due since ' || s.next_billing_at || ' and not opened'"
         f" FROM subscription s WHERE s.state IN ({_BILLABLE}) AND s.set_aside_reason IS NULL"
-        " AND s.next_billing_at < :slow_now AND s.created_at < :slow_real"
+        f" AND s.next_billing_at < :slow_now AND s.created_at < :slow_real AND {IS_OPENED}"
         # Before these it was not billed: what is due since long is due to be opened only since then.
         " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id"
         "  AND e.kind IN ('subscription.resumed', 'subscription.change_card') AND e.recorded_at >= :slow_real)"
@@ -184,6 +200,7 @@ BROKEN: Final[Mapping[str, str]] = {
 #: What a person must look at; nothing is broken.
 ATTENTION: Final[Mapping[str, str]] = {
     **FOREIGN_ATTENTION,
+    **STOP_ATTENTION,
     "invoice_set_aside": "SELECT i.id, i.set_aside_reason FROM invoice i WHERE i.set_aside_reason IS NOT NULL",
     "subscription_set_aside": (
         "SELECT s.id, s.set_aside_reason FROM subscription s WHERE s.set_aside_reason IS NOT NULL"
@@ -235,7 +252,7 @@ def standing_subscriptions(tx: Transaction) -> Iterator[Row[Any]]:
     """Every subscription that is still billed some day, with its schedule, streamed by id."""
     return _streamed(
         tx,
-        "SELECT s.id, s.timezone, s.started_on, s.ordinal, s.next_billing_at, p.every, p.cron FROM subscription s"
+        f"SELECT s.id, s.ordinal, s.next_billing_at, {CALENDAR} FROM subscription s"
         " JOIN plan p ON p.id = s.plan_id WHERE s.state <> 'ended' AND s.id > :after ORDER BY s.id LIMIT :limit",
     )
 
@@ -244,7 +261,7 @@ def invoices_with_calendar(tx: Transaction) -> Iterator[Row[Any]]:
     """Every period's invoice, with its subscription's schedule, streamed by id."""
     return _streamed(
         tx,
-        "SELECT i.id, i.ordinal, i.period_start, i.period_end, s.timezone, s.started_on, p.every, p.cron"
+        f"SELECT i.id, i.ordinal, i.period_start, i.period_end, {CALENDAR}"
         " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN plan p ON p.id = s.plan_id"
         " WHERE i.purpose = 'period' AND i.id > :after ORDER BY i.id LIMIT :limit",
     )

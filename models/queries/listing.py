@@ -34,6 +34,7 @@ _TABLES: Final = {
     "foreign_payment": "foreign_payment",
     "foreign_schedule": "foreign_schedule",
     "window": "maintenance_window",
+    "hold": "hold",
 }
 _ID_LENGTH: Final = 32
 _SHORTEST: Final = 8
@@ -41,15 +42,18 @@ _HEX: Final = re.compile(r"[0-9a-f]+")
 
 _INVOICES: Final = (
     "SELECT i.id, i.subscription_id, c.customer_ref, p.code AS plan, i.ordinal, i.period_start, i.period_end,"
-    " i.amount, i.state, i.next_attempt_at, i.next_trigger, i.ladder_step, i.ladder_at, i.attempt_count,"
+    " i.amount, i.tax_free, i.vat_amount, i.card_quota,"
+    " i.state, i.next_attempt_at, i.next_trigger, i.ladder_step, i.ladder_at, i.attempt_count,"
     " i.is_catch_up, i.set_aside_reason, i.opened_at, s.state AS subscription_state"
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
     " JOIN plan p ON p.id = s.plan_id"
 )
 _SUBSCRIPTIONS: Final = (
-    "SELECT s.id, c.customer_ref, c.name, c.email, c.tel, p.code AS plan, p.every, p.cron, price.amount, s.timezone,"
+    "SELECT s.id, c.customer_ref, c.name, c.email, c.tel, p.code AS plan, p.every, p.cron,"
+    " s.quantity * price.amount AS amount, s.quantity, price.amount AS unit_amount, price.effective_from AS price_from,"
+    " s.timezone,"
     " s.started_on, s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at, s.requested_change,"
-    " s.set_aside_reason, k.customer_uid, k.channel, k.revoked_at"
+    " s.stops_at, s.stops_as, s.resumes_at, s.set_aside_reason, k.customer_uid, k.channel, k.revoked_at"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
     " JOIN plan_price price ON price.id = s.plan_price_id LEFT JOIN billing_key k ON k.id = s.billing_key_id"
 )
@@ -174,6 +178,16 @@ def subscription(tx: Transaction, subscription_id: UUID) -> Row[Any]:
     return tx.connection.execute(text(f"{_SUBSCRIPTIONS} WHERE s.id = :id"), {"id": subscription_id}).one()
 
 
+def lines_of(tx: Transaction, invoice_id: UUID) -> Sequence[Row[Any]]:
+    """What an invoice consists of, in order."""
+    return _details(
+        tx,
+        "SELECT l.line_no, l.kind, l.description, l.quantity, l.unit_amount, l.amount, l.tax_free, l.vat_amount"
+        " FROM invoice_line l WHERE l.invoice_id = :id ORDER BY l.line_no",
+        invoice_id,
+    )
+
+
 def attempts_of(tx: Transaction, invoice_id: UUID) -> Sequence[Row[Any]]:
     """An invoice's attempts, in order."""
     return _details(tx, f"{_ATTEMPTS} WHERE a.invoice_id = :id ORDER BY a.attempt_no", invoice_id)
@@ -194,8 +208,9 @@ def payments_of(tx: Transaction, invoice_id: UUID) -> Sequence[Row[Any]]:
     """Money received for an invoice."""
     return _details(
         tx,
-        "SELECT p.imp_uid, a.attempt_no, p.amount, p.cancelled_amount, p.counts, p.paid_at, p.recorded_at"
-        " FROM payment p JOIN charge_attempt a ON a.id = p.attempt_id WHERE p.invoice_id = :id ORDER BY p.id",
+        "SELECT p.imp_uid, a.attempt_no, p.amount, p.tax_free, p.vat_amount, p.cancelled_amount, p.counts, p.paid_at,"
+        " p.recorded_at FROM payment p JOIN charge_attempt a ON a.id = p.attempt_id WHERE p.invoice_id = :id"
+        " ORDER BY p.id",
         invoice_id,
     )
 

@@ -6,42 +6,74 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.subscription import BILLABLE
+from domain.business_day import Shift
+from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
 from models.invoice import Invoice
+from models.invoice_line import InvoiceLine
+from models.queries import stop
 from models.queries.bulk import insert_rows, update_rows
+from models.queries.periods import CALENDAR
 from models.subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
 
     from models.session import Transaction
 
-_DUE: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND s.next_billing_at <= :now"
+_DUE: Final = (
+    f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND s.next_billing_at <= :now AND {stop.IS_OPENED}"
+)
 
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
-    "SELECT s.id, s.customer_id, s.timezone, s.started_on, s.ordinal, s.catch_up_below, s.next_billing_at,"
-    " p.every, p.cron, p.catch_up, pp.amount"
+    f"SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.quantity,"
+    f" p.name AS plan_name, {CALENDAR}, p.catch_up, pp.amount, pp.tax_free, pp.vat, pp.card_quota"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
+_OF_SHIFTING: Final = (
+    f"SELECT s.id, s.ordinal, s.next_billing_at, {CALENDAR} FROM subscription s JOIN plan p ON p.id = s.plan_id"
+    f" WHERE p.shift <> '{Shift.NONE}' AND s.state <> '{SubscriptionState.ENDED}'"
+)
+_SHIFTING: Final = text(_OF_SHIFTING)
+_LOCK_SHIFTING: Final = text(f"{_OF_SHIFTING} AND s.id = ANY(:ids) ORDER BY s.id FOR UPDATE OF s")
 
 
 def lock_due_subscriptions(tx: Transaction, *, limit: int, only: UUID | None = None) -> Sequence[Row[Any]]:
-    """Subscriptions whose next period has begun, oldest first, that nobody else is at."""
+    """Subscriptions whose next period is due, oldest first, that nobody else is at."""
     return tx.connection.execute(_LOCK_DUE, {"now": tx.now, "limit": limit, "only": only}).all()
 
 
+def shifting_subscriptions(tx: Transaction) -> Iterator[Row[Any]]:
+    """Subscriptions that are still billed some day, of plans that move charges to business days; streamed."""
+    yield from tx.connection.execute(_SHIFTING.execution_options(stream_results=True, yield_per=1_000))
+
+
+def lock_shifting(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Named ones of them, locked by id."""
+    return tx.connection.execute(_LOCK_SHIFTING, {"ids": list(ids)}).all()
+
+
+def write_due_times(tx: Transaction, subscriptions: Sequence[Mapping[str, Any]]) -> None:
+    """Give subscriptions another ``next_billing_at``."""
+    update_rows(tx, Subscription, subscriptions)
+
+
 def write_opened(
-    tx: Transaction, *, invoices: Sequence[Mapping[str, Any]], subscriptions: Sequence[Mapping[str, Any]]
+    tx: Transaction,
+    *,
+    invoices: Sequence[Mapping[str, Any]],
+    lines: Sequence[Mapping[str, Any]],
+    subscriptions: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write invoices, and how far their subscriptions came."""
+    """Write invoices with all of their lines, and how far their subscriptions came."""
     insert_rows(tx, Invoice, invoices)
+    insert_rows(tx, InvoiceLine, lines)
     update_rows(tx, Subscription, subscriptions)
 
 
@@ -58,7 +90,8 @@ def earliest_due(tx: Transaction) -> Row[Any]:
     return tx.connection.execute(
         text(
             "SELECT (SELECT min(s.next_billing_at) FROM subscription s"
-            f" WHERE s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL) AS next_period_at,"
+            f" WHERE s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND {stop.IS_OPENED})"
+            " AS next_period_at,"
             " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
             f" WHERE i.next_attempt_at > :now AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)}))"
             " AS next_attempt_at"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from domain.charge_attempt import UNDECIDED
 from domain.subscription import BILLABLE
 from models.base import listed
-from models.queries import brake
+from models.queries import brake, hold, stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _OWED_NOW: Final = (
     " JOIN billing_key k ON k.id = s.billing_key_id"
     " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
     f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
-    " AND k.foreign_schedule_since IS NULL"
+    f" AND k.foreign_schedule_since IS NULL AND {stop.GOES_ON} AND {hold.is_free()}"
     # What a window holds back is not due yet, unless a person asked for it.
     " AND (i.at_once OR (k.channel <> ALL(:closed_channels)"
     "  AND (k.issuer_code IS NULL OR k.channel || ' ' || k.issuer_code <> ALL(:closed_issuers))))"
@@ -40,15 +40,17 @@ _DUE_INVOICES: Final = (
 )
 _DUE_PERIODS: Final = (
     f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"
-    " AND s.set_aside_reason IS NULL"
+    f" AND s.set_aside_reason IS NULL AND {stop.IS_OPENED}"
 )
+_COME: Final = f"SELECT FROM subscription s WHERE {stop.HAS_COME}"
 _UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UNDECIDED)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Counts at one instant. ``due`` counts what may be claimed now and periods to be opened, up to a bound.
+    """Counts at one instant.
 
+    ``due`` counts what may be claimed now, periods to be opened, and stops and resumes that have come, up to a bound.
     ``halted``: channels that charge nothing before somebody has acted, each with why.
     """
 
@@ -78,7 +80,8 @@ def progress(tx: Transaction, *, since_event: int) -> Progress:
     row = tx.connection.execute(
         text(
             f"SELECT (SELECT count(*) FROM ({_DUE_INVOICES} LIMIT :limit) a)"
-            f" + (SELECT count(*) FROM ({_DUE_PERIODS} LIMIT :limit) b) AS due,"
+            f" + (SELECT count(*) FROM ({_DUE_PERIODS} LIMIT :limit) b)"
+            f" + (SELECT count(*) FROM ({_COME} LIMIT :limit) e) AS due,"
             f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'in_flight' LIMIT :limit) c) AS in_flight,"
             f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'unknown' AND a.operator_since IS NULL LIMIT :limit)"
             "  d) AS unknown,"

@@ -30,8 +30,8 @@ _SUBSCRIPTIONS: Final = text(
     " FROM subscription WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 )
 _INVOICES: Final = text(
-    "SELECT id, subscription_id, state, amount, next_attempt_at, next_trigger, ladder_step, ladder_at, at_once"
-    " FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
+    "SELECT id, subscription_id, state, amount, tax_free, vat_amount, next_attempt_at, next_trigger, ladder_step,"
+    " ladder_at, at_once FROM invoice WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 )
 _ATTEMPTS: Final = text(
     "SELECT id, invoice_id, attempt_no, state, amount, trigger, send_no, fence, absent_count, unknown_reason,"

@@ -14,6 +14,7 @@ import pytest
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
 from domain.errors import IllegalTransition
 from domain.foreign import ADOPTION_TABLE, AdoptionEvent, AdoptionState
+from domain.hold import HOLD_TABLE, HoldEvent, HoldState
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState
 from domain.refund import REFUND_TABLE, RefundEvent, RefundState
 from domain.states import advance
@@ -53,6 +54,12 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
         # Ended: success alone is believed later.
         _A.DECLINED: frozenset(_AE) - {_AE.APPROVED},
         _A.ABANDONED: frozenset(_AE) - {_AE.APPROVED},
+    },
+    "Hold": {
+        HoldState.STANDING: frozenset(),
+        # It is over, for good: another one may be placed.
+        HoldState.RELEASED: frozenset(HoldEvent),
+        HoldState.EXPIRED: frozenset(HoldEvent),
     },
     "Invoice": {
         # The ladder has not begun.
@@ -97,6 +104,7 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
 EVENTS: Final[Mapping[str, type[StrEnum]]] = {
     "Adoption": AdoptionEvent,
     "Charge attempt": AttemptEvent,
+    "Hold": HoldEvent,
     "Invoice": InvoiceEvent,
     "Refund": RefundEvent,
     "Subscription": SubscriptionEvent,
@@ -104,6 +112,7 @@ EVENTS: Final[Mapping[str, type[StrEnum]]] = {
 TABLES: Final = {
     "Adoption": ADOPTION_TABLE,
     "Charge attempt": ATTEMPT_TABLE,
+    "Hold": HOLD_TABLE,
     "Invoice": INVOICE_TABLE,
     "Refund": REFUND_TABLE,
     "Subscription": SUBSCRIPTION_TABLE,

@@ -60,3 +60,40 @@ def _numbers(text: str, low: int, high: int) -> set[int]:
         first, _, last = span.partition("-")
         found.update(range(int(first), int(last or first) + 1, int(step or 1)))
     return found
+
+
+def interval_days(started_on: date, count: int, unit: str, number: int) -> list[date]:
+    """The first ``number`` civil days of an interval, one step after another; a short month lends its last day."""
+    days: list[date] = []
+    day, year, month = started_on, started_on.year, started_on.month
+    while len(days) < number:
+        days.append(day)
+        if unit in {"day", "week"}:
+            for _ in range(count * (7 if unit == "week" else 1)):
+                day += ONE_DAY
+            continue
+        for _ in range(count * (12 if unit == "year" else 1)):
+            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        day = _last_that_exists(year, month, started_on.day)
+    return days
+
+
+def _last_that_exists(year: int, month: int, day: int) -> date:
+    while True:
+        try:
+            return date(year, month, day)
+        except ValueError:
+            day -= 1
+
+
+def clock_changes(zone_name: str, begin: date, end: date) -> list[date]:
+    """The UTC days during which a zone's offset changes."""
+    zone = ZoneInfo(zone_name)
+    changes, day = [], begin
+    offset = datetime.combine(day, time.min, tzinfo=UTC).astimezone(zone).utcoffset()
+    while day < end:
+        following = datetime.combine(day + ONE_DAY, time.min, tzinfo=UTC).astimezone(zone).utcoffset()
+        if following != offset:
+            changes.append(day)
+        day, offset = day + ONE_DAY, following
+    return changes

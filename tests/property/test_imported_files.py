@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from billing.starting_point import StartingPoints
 from domain.billing_period import Calendar, CatchUp
+from domain.business_day import Shift
 from domain.errors import BadInput
 from domain.plan_file import read_plan_file
 from domain.schedule import parse_every
@@ -41,6 +42,7 @@ def good_rows(draw: st.DrawFn) -> dict[str, str]:
         "started_on": draw(days).isoformat(),
         "timezone": draw(st.sampled_from(["", "Asia/Seoul", "America/New_York"])),
         "paid_through": draw(st.one_of(st.just(""), days.map(date.isoformat))),
+        "quantity": draw(st.one_of(st.just(""), st.integers(1, 10_000_000).map(str))),
     }
 
 
@@ -75,6 +77,7 @@ def test_good_rows_come_back_as_they_were_written(rows: list[dict[str, str]]) ->
             "started_on": row.started_on.isoformat(),
             "timezone": row.timezone,
             "paid_through": row.paid_through.isoformat() if row.paid_through else "",
+            "quantity": "" if row.quantity is None else str(row.quantity),
         }
         for row in found
         if isinstance(row, SubscriptionRow)
@@ -86,12 +89,26 @@ def test_good_rows_come_back_as_they_were_written(rows: list[dict[str, str]]) ->
     started_on=st.dates(date(2024, 1, 1), date(2026, 12, 31)),
     paid_through=st.none() | st.dates(date(2023, 12, 1), date(2027, 3, 1)),
     catch_up=st.sampled_from(CatchUp),
+    shift=st.sampled_from(Shift),
+    spread_seconds=st.sampled_from([0, 3_600, 35_999]),
     hours=st.lists(st.integers(0, 24 * 400), min_size=2, max_size=12),
 )
 def test_a_kept_starting_point_is_the_one_that_would_be_computed(
-    every: str, started_on: date, paid_through: date | None, catch_up: CatchUp, hours: list[int]
+    every: str,
+    started_on: date,
+    paid_through: date | None,
+    catch_up: CatchUp,
+    shift: Shift,
+    spread_seconds: int,
+    hours: list[int],
 ) -> None:
-    calendar = Calendar(schedule=parse_every(every), started_on=started_on, zone_name="Asia/Seoul")
+    calendar = Calendar(
+        schedule=parse_every(every),
+        started_on=started_on,
+        zone_name="Asia/Seoul",
+        shift=shift,
+        spread_seconds=spread_seconds,
+    )
     points = StartingPoints(max_behind=10_000)
     for offset in hours:
         now = datetime(2026, 1, 1, 1, tzinfo=UTC) + timedelta(hours=offset)
@@ -100,5 +117,7 @@ def test_a_kept_starting_point_is_the_one_that_would_be_computed(
 
         expected = calendar.arrears(now=now, catch_up=catch_up, paid_through=paid_through, max_behind=10_000)
         assert point.arrears == expected
-        assert point.first_at == calendar.start(expected.first)
-        assert point.is_running == (calendar.start(expected.current) <= now)
+        assert point.first_at == calendar.due_at(expected.first)
+        due = [ordinal for ordinal in range(expected.first, expected.current + 40) if calendar.due_at(ordinal) <= now]
+        assert point.due_behind == len([ordinal for ordinal in due if ordinal < expected.current])
+        assert point.due_besides == len([ordinal for ordinal in due if ordinal >= expected.current])

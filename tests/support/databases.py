@@ -24,8 +24,11 @@ def with_database(server_url: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def fresh_database(server_url: str, *, template: str | None = None) -> Iterator[str]:
-    """A database of its own, copied from ``template`` (default: the migrated one), dropped at the end."""
+def fresh_database(server_url: str, *, template: str | None = None, zone_name: str | None = None) -> Iterator[str]:
+    """A database of its own, copied from ``template`` (default: the migrated one), dropped at the end.
+
+    ``zone_name``: its time zone; None: the server's, which the run has chosen.
+    """
     name = f"t_{uuid.uuid4().hex}"
     source = _migrated_template(server_url) if template is None else template
     with psycopg.connect(server_url, autocommit=True) as admin:
@@ -35,6 +38,10 @@ def fresh_database(server_url: str, *, template: str | None = None) -> Iterator[
             )
         )
         try:
+            if zone_name is not None:
+                admin.execute(
+                    sql.SQL("ALTER DATABASE {} SET timezone TO {}").format(sql.Identifier(name), sql.Literal(zone_name))
+                )
             yield with_database(server_url, name)
         finally:
             # FORCE: what a killed process left open must not keep it.

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from billing.calendars import schedule_of
+from billing.calendars import calendar_for
 from billing.charge_due import ChargeRun, charge_due
 from billing.ports import Brakes, Channel, Limits, Ports
 from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
-from domain.billing_period import Calendar, CatchUp
+from domain.billing_period import CatchUp
 from domain.breaker import BreakerTerms
 from domain.envelope import EnvelopeTerms, Volume
 from domain.evidence import Patience
@@ -29,6 +29,7 @@ from domain.subscription import SubscriptionState
 from models.ids import new_id
 from models.queries import installation
 from models.queries.bulk import insert_rows
+from models.queries.periods import PLAN_CALENDAR
 from models.session import Database
 from models.subscription import Customer, Plan, PlanPrice, Subscription
 from scheduler.tick import tick
@@ -134,6 +135,7 @@ class House:
         every: str | None = "1 month",
         cron: str | None = None,
         catch_up: CatchUp = CatchUp.LATEST,
+        **dates: Any,  # noqa: ANN401 - columns about when it is charged
     ) -> UUID:
         with self.database.transaction() as tx:
             known = tx.connection.execute(text("SELECT id FROM plan WHERE code = :code"), {"code": code}).scalar()
@@ -142,7 +144,7 @@ class House:
             plan_id = new_id(tx.real)
             every = None if cron else every
             row = {"id": plan_id, "code": code, "name": f"plan {code}", "every": every, "cron": cron}
-            insert_rows(tx, Plan, [{**row, "catch_up": catch_up}])
+            insert_rows(tx, Plan, [{**row, "catch_up": catch_up, **dates}])
             price = {"id": new_id(tx.real), "plan_id": plan_id, "amount": amount, "effective_from": tx.now}
             insert_rows(tx, PlanPrice, [price])
         return plan_id
@@ -165,12 +167,12 @@ class House:
         with self.database.transaction() as tx:
             terms = tx.connection.execute(
                 text(
-                    "SELECT p.every, p.cron, pp.id AS price_id FROM plan p JOIN plan_price pp ON pp.plan_id = p.id"
+                    f"SELECT {PLAN_CALENDAR}, pp.id AS price_id FROM plan p JOIN plan_price pp ON pp.plan_id = p.id"
                     " WHERE p.id = :id"
                 ),
                 {"id": plan_id},
             ).one()
-            calendar = Calendar(schedule=schedule_of(terms.every, terms.cron), started_on=started_on, zone_name=zone)
+            calendar = calendar_for(terms, subscription_id=sub_id, started_on=started_on, zone_name=zone)
             customer_id = self._customer(ref)
             key_id = new_id(tx.real)
             uid = f"card-{ref}-{plan}-{started_on}"
@@ -192,7 +194,7 @@ class House:
                 "started_on": started_on,
                 "state": SubscriptionState.ACTIVE,
                 "ordinal": ordinal,
-                "next_billing_at": calendar.start(ordinal + 1),
+                "next_billing_at": calendar.due_at(ordinal + 1),
                 "catch_up_below": catch_up_below,
             }
             insert_rows(tx, Subscription, [row])

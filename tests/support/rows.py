@@ -12,7 +12,9 @@ from psycopg import sql
 
 from tests.support.brake_rows import brake_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
+from tests.support.price_rows import line_rows
 from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
+from tests.support.stop_rows import stop_rows
 from tests.support.told_rows import FURNISHED_TOLD, told_rows
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ def row(table: str) -> dict[str, Any]:
     number = next(_numbers)
     own = UUID(int=number)
     kinds = _of_the_installation(number) | _of_what_is_sold(number, own) | _of_what_is_owed(number, own)
-    kinds |= foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
+    kinds |= (
+        line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
+    )
+    kinds |= stop_rows(own, subscription_id=SUBSCRIPTION)
     return kinds[table]
 
 
@@ -178,6 +183,7 @@ def furnish(connection: psycopg.Connection) -> None:
         "billing_key": {"id": KEY, "customer_uid": "card-1"},
         "subscription": {"id": SUBSCRIPTION, "started_on": date(2026, 1, 31)},
         "invoice": {"id": INVOICE, "ordinal": 0},
+        "invoice_line": {"invoice_id": INVOICE},
         "charge_attempt": {"id": ATTEMPT, "attempt_no": 1, "merchant_uid": "uid1", "state": "in_flight"},
         "send": {"send_no": 1},
         "payment": {"id": PAYMENT, "imp_uid": "imp_1", "counts": True},

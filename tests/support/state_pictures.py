@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptState
 from domain.foreign import ADOPTION_TABLE, AdoptionState
+from domain.hold import HOLD_TABLE, HoldState
 from domain.invoice import INVOICE_TABLE, InvoiceState
 from domain.refund import REFUND_TABLE, RefundState
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionState
@@ -32,8 +33,9 @@ class Machine:
 MACHINES: Final = (
     Machine(
         name="Subscription",
-        told="Periods are opened and invoices claimed only while it is active or past due. A trial is known to the"
-        " table, and nothing starts one yet.",
+        told="Periods are opened and invoices claimed only while it is active or past due, and before the instant at"
+        " which it stops, if somebody asked for that: then it is ended or paused, by the tick that finds it. A pause"
+        " may have a date on which it is resumed. A trial is known to the table, and nothing starts one yet.",
         states=SubscriptionState,
         table=SUBSCRIPTION_TABLE,
         starts=(SubscriptionState.PENDING, SubscriptionState.TRIALING, SubscriptionState.ACTIVE),
@@ -74,6 +76,15 @@ MACHINES: Final = (
         table=ADOPTION_TABLE,
         starts=(AdoptionState.CREATED,),
         final=(AdoptionState.DONE,),
+    ),
+    Machine(
+        name="Hold",
+        told="While it stands, and its date has not come, nothing of its customer or its subscription is claimed. It"
+        " needs nobody to expire: the state says that it was told.",
+        states=HoldState,
+        table=HOLD_TABLE,
+        starts=(HoldState.STANDING,),
+        final=(HoldState.RELEASED, HoldState.EXPIRED),
     ),
 )
 

@@ -12,8 +12,10 @@ from sqlalchemy import text
 from billing import change_subscription
 from billing.change_subscription import By
 from billing.check_invariants import Broken, check_invariants
+from billing.hold_charges import place_hold
 from domain.decline import codes_of
 from domain.dunning import NO_STRIKE
+from domain.hold import HoldKind
 from models.queries import invariants
 from tests.fakes.gateway import Fate
 from tests.support.house import House
@@ -106,6 +108,8 @@ _ADOPTED = f"INSERT INTO adopted_schedule VALUES ({_PAYER}, 0, 'default', 'old',
 CASES: list[tuple[str, tuple[str, ...]]] = [
     ("paid_invoice_has_its_payment", (f"UPDATE payment SET counts = false WHERE invoice_id = {_PAID}",)),
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
+    ("invoice_is_the_sum_of_its_lines", (f"UPDATE invoice SET amount = amount + 1 WHERE id = {_PAST_DUE}",)),
+    ("payment_has_its_invoices_tax_parts", (f"UPDATE payment SET tax_free = 1 WHERE invoice_id = {_PAID}",)),
     (
         "payment_belongs_to_an_approved_attempt",
         (f"UPDATE charge_attempt SET state = 'declined', decline_code = 'issuer_failure' WHERE invoice_id = {_PAID}",),
@@ -159,6 +163,34 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
             (
                 "INSERT INTO outbox_event (occurred_at, recorded_at, kind, subscription_id, data)"
                 f" SELECT '2026-01-01', '2026-01-01', 'subscription.pause', {_SOME}, '{{}}'"
+            ),
+        ),
+    ),
+    (
+        "nothing_is_sent_past_a_stop",
+        (
+            (
+                "INSERT INTO outbox_event (occurred_at, kind, subscription_id, data)"
+                f" SELECT '2027-01-01', 'subscription.cancel', {_SOME}, '{{\"planned_at\": \"2026-01-01\"}}'"
+            ),
+        ),
+    ),
+    (
+        "nothing_is_sent_during_a_hold",
+        (
+            (
+                "INSERT INTO hold (id, customer_id, kind, reason, placed_by, placed_at, placed_real_at, state) SELECT"
+                " gen_random_uuid(), customer_id, 'other', '', 'kim', '2026-01-01', '2026-01-01', 'standing'"
+                f" FROM subscription WHERE id = {_PAYER}"
+            ),
+        ),
+    ),
+    (
+        "what_has_come_is_made",
+        (
+            (
+                "UPDATE subscription SET stops_at = '2026-01-01', stops_as = 'cancel', stops_by = 'kim',"
+                f" stops_before = ordinal + 1, created_at = '2025-12-01' WHERE id = {_SOME}"
             ),
         ),
     ),
@@ -238,6 +270,10 @@ def test_every_invariant_of_the_books_has_its_case() -> None:
 
 
 def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(house: House) -> None:
+    held = house.subscription(started_on=date(2026, 1, 31))
+    house.tick()
+    place_hold(house.ports, subscription_id=held, kind=HoldKind.DISPUTE, until=None, by=BY)
+    house.advance(hours=1)
     tamper(
         house,
         "UPDATE invoice SET set_aside_reason = 'broken' WHERE state = 'past_due'",

@@ -227,7 +227,8 @@ class Life(RuleBasedStateMachine):
         self.nothing_is_charged_while_paused_or_after_the_end()
         for sub, (state, _) in self.resting.items():
             if state == "paused":
-                resume(self.house.ports, sub, by=BY)
+                with suppress(Conflict):  # its end has come
+                    resume(self.house.ports, sub, by=BY)
 
     @rule(whose=WHOSE)
     @precondition(lambda self: bool(self.subs))

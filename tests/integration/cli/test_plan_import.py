@@ -135,3 +135,22 @@ def test_a_file_that_is_not_there_is_told_in_one_sentence(jeonggi: Jeonggi, tmp_
     assert ran.code == 2
     assert ran.document["error"]["code"] == "bad_input"
     assert "cannot be read: no such file or directory" in ran.document["error"]["message"]
+
+
+def test_a_plan_that_stands_keeps_when_it_is_charged(jeonggi: Jeonggi, tmp_path: Path) -> None:
+    file = tmp_path / "plans.toml"
+    file.write_text(_plan(code='"late"', at='"14:30"', shift='"next"', spread_minutes="60"), encoding="utf-8")
+    assert jeonggi("plan", "import", file).code == 0
+
+    again = jeonggi("plan", "import", file)
+    file.write_text(_plan(code='"late"', at='"15:00"', shift='"next"', spread_minutes="60"), encoding="utf-8")
+    other = jeonggi("plan", "import", file)
+    listed = jeonggi("plan", "list")
+    told = jeonggi("plan", "list", "--json").document[0]
+
+    assert again.code == 0
+    assert other.code == 1
+    assert "plan 'late': at is '14:30' here and '15:00' in the file" in other.err
+    assert "at 14:30, over 60 minutes, next business day" in listed.out
+    dates = [told[name] for name in ("charge_time", "shift", "spread_minutes")]
+    assert dates == ["14:30", "next", 60]

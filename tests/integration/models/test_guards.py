@@ -12,11 +12,13 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
-from models import brake, decline, foreign, hint, installation, invoice, refund, subscription  # noqa: F401 - they register their tables
+from models import brake, decline, foreign, hint, hold, installation, invoice, invoice_line, refund, subscription  # noqa: F401 - they register their tables
 from models.base import Base
 from tests.support.brake_rows import FORBIDDEN_BRAKE
 from tests.support.databases import fresh_database
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
+from tests.support.plan_rows import FORBIDDEN_PLAN
+from tests.support.price_rows import FORBIDDEN_PRICE
 from tests.support.refund_rows import BEYOND_PAYMENT, FORBIDDEN_REFUND, REFUND
 from tests.support.rows import (
     AT,
@@ -32,6 +34,7 @@ from tests.support.rows import (
     insert,
     row,
 )
+from tests.support.stop_rows import FORBIDDEN_STOP
 from tests.support.told_rows import FORBIDDEN_TOLD
 
 if TYPE_CHECKING:
@@ -53,7 +56,6 @@ class Forbidden:
 
 FORBIDDEN = [
     # One of a closed set.
-    Forbidden("ck_plan_catch_up", "plan", {"catch_up": "some"}),
     Forbidden("ck_subscription_state", "subscription", {"state": "sleeping"}),
     Forbidden(
         "ck_subscription_ended_reason",
@@ -72,7 +74,6 @@ FORBIDDEN = [
     Forbidden("ck_evidence_said", "evidence", {"said": "perhaps"}),
     Forbidden("ck_evidence_source", "evidence", {"source": "rumour"}),
     # Numbers and spans.
-    Forbidden("ck_plan_price_amount_chargeable", "plan_price", {"amount": 99}),
     Forbidden("ck_invoice_amount_chargeable", "invoice", {"amount": 99}),
     Forbidden("ck_payment_amount_positive", "payment", {"amount": 0}),
     Forbidden("ck_payment_cancelled_within_amount", "payment", {"cancelled_amount": 9_901}),
@@ -98,8 +99,6 @@ FORBIDDEN = [
     # What goes together.
     Forbidden("ck_channel_state_halt_has_a_reason", "channel_state", {"halted_at": AT}),
     Forbidden("ck_channel_state_halt_has_a_reason", "channel_state", {"halt_reason": "told"}),
-    Forbidden("ck_plan_one_schedule", "plan", {"cron": "0 10 1 * *"}),
-    Forbidden("ck_plan_one_schedule", "plan", {"every": None}),
     Forbidden("ck_subscription_billed_by_a_card", "subscription", {"billing_key_id": None}),
     Forbidden("ck_subscription_ended_bills_never", "subscription", {"state": "ended", "ended_reason": "cancelled"}),
     Forbidden("ck_subscription_ended_bills_never", "subscription", {"next_billing_at": None}),
@@ -125,7 +124,6 @@ FORBIDDEN = [
         {"state": "unknown", "invoice_id": OTHER_INVOICE},
     ),
     # Once and no more.
-    Forbidden("uq_plan_code", "plan", {"code": "basic"}),
     Forbidden("uq_plan_price_plan_id_effective_from", "plan_price", {"effective_from": AT}),
     Forbidden("uq_customer_customer_ref", "customer", {"customer_ref": "c1"}),
     Forbidden("uq_billing_key_customer_uid_channel", "billing_key", {"customer_uid": "card-1"}),
@@ -140,7 +138,6 @@ FORBIDDEN = [
     Forbidden("uq_payment_imp_uid", "payment", {"imp_uid": "imp_1"}),
     Forbidden("uq_payment_counts", "payment", {"counts": True}),
     # What hangs on what.
-    Forbidden("fk_plan_price_plan_id", "plan_price", {"plan_id": NOBODY}),
     Forbidden("fk_billing_key_customer_id", "billing_key", {"customer_id": NOBODY}),
     Forbidden("fk_billing_key_channel", "billing_key", {"channel": "nobodys"}),
     Forbidden("fk_subscription_customer_id", "subscription", {"customer_id": NOBODY}),
@@ -163,7 +160,15 @@ FORBIDDEN = [
     Forbidden("fk_evidence_attempt_id_send_no", "evidence", {"send_no": 2}),
     *(
         Forbidden(guard, table, values)
-        for rows in (FORBIDDEN_FOREIGN, FORBIDDEN_REFUND, FORBIDDEN_BRAKE, FORBIDDEN_TOLD)
+        for rows in (
+            FORBIDDEN_FOREIGN,
+            FORBIDDEN_REFUND,
+            FORBIDDEN_BRAKE,
+            FORBIDDEN_STOP,
+            FORBIDDEN_TOLD,
+            FORBIDDEN_PRICE,
+            FORBIDDEN_PLAN,
+        )
         for guard, table, values in rows
     ),
 ]
@@ -171,6 +176,7 @@ APPEND_ONLY = (
     "audit_entry",
     "decline_rule",
     "evidence",
+    "invoice_line",
     "payment_cancellation",
     "refund_evidence",
     "skipped_period",
@@ -269,6 +275,7 @@ def test_every_trigger_is_one_that_is_tried_here(connection: psycopg.Connection)
     assert triggers == {
         "billing_clock_is_monotone",
         "billing_key_has_one_channel",
+        "invoice_line_adds_up",
         "refund_within_payment",
         *(f"{table}_is_append_only" for table in APPEND_ONLY),
         *(f"{table}_is_never_emptied" for table in APPEND_ONLY),
@@ -282,6 +289,48 @@ def test_a_card_stays_with_its_channel(connection: psycopg.Connection) -> None:
         connection.execute("UPDATE billing_key SET channel = 'other' WHERE id = %s", (KEY,))
 
     assert refused.value.diag.constraint_name == "billing_key_has_one_channel"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"quantity": 2, "amount": 19_800}],
+        [{"tax_free": 1}],
+        [{"vat_amount": 900}],
+        [{"line_no": 2}],
+        [{"unit_amount": 4_950, "amount": 4_950, "line_no": 1}, {"unit_amount": 4_949, "amount": 4_949, "line_no": 2}],
+        [{"unit_amount": 4_950, "amount": 4_950, "line_no": 1}],
+        [{"invoice_id": INVOICE, "line_no": 2}],  # which has its own already
+    ],
+    ids=str,
+)
+def test_lines_that_are_not_their_invoice_are_refused(
+    connection: psycopg.Connection, lines: list[dict[str, Any]]
+) -> None:
+    rows = [row("invoice_line") | values for values in lines]
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        _insert_at_once(connection, rows)
+
+    assert refused.value.diag.constraint_name == "invoice_line_adds_up"
+
+
+def test_lines_that_are_their_invoice_are_taken_once(connection: psycopg.Connection) -> None:
+    halves = [{"unit_amount": 4_950, "amount": 4_950, "line_no": line_no} for line_no in (1, 2)]
+
+    _insert_at_once(connection, [row("invoice_line") | half for half in halves])
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        insert(connection, "invoice_line", row("invoice_line"))
+
+
+def _insert_at_once(connection: psycopg.Connection, rows: list[dict[str, Any]]) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
+    places = sql.SQL("({})").format(sql.SQL(", ").join(sql.Placeholder() for _ in rows[0]))
+    statement = sql.SQL("INSERT INTO invoice_line ({}) VALUES {}").format(
+        names, sql.SQL(", ").join(places for _ in rows)
+    )
+    connection.execute(statement, [value for each in rows for value in each.values()])
 
 
 @pytest.mark.parametrize("values", BEYOND_PAYMENT, ids=str)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 import pytest
 
 from domain.billing_period import CatchUp
+from domain.business_day import Shift
 from domain.errors import BadInput
-from domain.plan_file import MAXIMUM_BYTES, MAXIMUM_PLANS, MINIMUM_AMOUNT, read_plan_file
+from domain.plan_dates import PlanDates
+from domain.plan_file import MAXIMUM_BYTES, MAXIMUM_PLANS, read_plan_file
+from domain.price import MINIMUM_AMOUNT
 from domain.schedule import Cron, Every, Unit
+from tests.support.source_tree import page, table_rows
 
 
 def plan(**changes: str) -> str:
@@ -18,7 +24,7 @@ def plan(**changes: str) -> str:
 def test_a_plan_is_read_with_its_default() -> None:
     (found,) = read_plan_file(b"\xef\xbb\xbf" + plan().encode())
 
-    assert (found.code, found.name, found.amount) == ("basic", "베이직", 9900)
+    assert (found.code, found.name, found.price.amount) == ("basic", "베이직", 9900)
     assert (found.schedule, found.every, found.cron) == (Every(1, Unit.MONTH), "1 month", None)
     assert found.catch_up is CatchUp.LATEST
 
@@ -30,8 +36,19 @@ def test_a_cron_plan_is_read() -> None:
     assert found.catch_up is CatchUp.NONE
 
 
+def test_a_plan_says_when_it_is_charged() -> None:
+    said = plan(at='"09:30"', shift='"previous"', spread_minutes="60")
+    usual = plan(at='"10:00"')
+
+    dated, plain, same = (read_plan_file(each.encode())[0] for each in (said, plan(), usual))
+
+    assert dated.dates == PlanDates(at=time(9, 30), shift=Shift.PREVIOUS, spread_minutes=60)
+    assert dated.schedule == Every(1, Unit.MONTH, time(9, 30))
+    assert plain == same  # what stands is not refused because a file says the usual hour
+
+
 def test_the_least_amount_is_the_tables() -> None:
-    assert read_plan_file(plan(amount=str(MINIMUM_AMOUNT)).encode())[0].amount == MINIMUM_AMOUNT
+    assert read_plan_file(plan(amount=str(MINIMUM_AMOUNT)).encode())[0].price.amount == MINIMUM_AMOUNT
 
 
 @pytest.mark.parametrize(
@@ -56,6 +73,16 @@ def test_the_least_amount_is_the_tables() -> None:
         (plan(every='"0 months"').encode(), "plan 'basic': every = '0 months' is not an interval"),
         (plan(every="", cron='"0 10 30 2 *"').encode(), "is not a cron expression that ever fires"),
         (plan(every="", cron='"* 10 1 * *"').encode(), "fires more than once a day"),
+        (plan(at="09:30:00").encode(), "plan 'basic': at is not a time of day in quotes"),
+        (plan(at='"24:00"').encode(), "plan 'basic': at is not a time of day in quotes"),
+        (plan(every="", cron='"0 9 1 * *"', at='"09:30"').encode(), "at stands beside cron"),
+        (plan(shift='"monday"').encode(), "plan 'basic': shift is unknown"),
+        (plan(spread_minutes="-1").encode(), "plan 'basic': spread_minutes is not a whole number of minutes"),
+        (plan(spread_minutes="1.5").encode(), "plan 'basic': spread_minutes is not a whole number of minutes"),
+        (plan(at='"23:00"', spread_minutes="60").encode(), "spread_minutes = 60 from 23:00 on goes past midnight"),
+        (plan(every="", cron='"30 22 1 * *"', spread_minutes="90").encode(), "from 22:30 on goes past midnight"),
+        (plan(every='"1 week"', shift='"next"').encode(), "shift = 'next' needs periods of 14 days or more"),
+        (plan(every="", cron='"0 9 1,14 * *"', shift='"next"').encode(), "shift = 'next' needs periods of 14 days"),
         (plan(every='"1 day"', catch_up='"all"').encode(), 'catch_up = "all" never catches up'),
         (plan(every="", cron='"0 9 * * *"', catch_up='"all"').encode(), 'catch_up = "all" never catches up'),
     ],
@@ -66,3 +93,16 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(content: bytes, told: st
 
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_page_of_the_plan_file_tells_every_key_and_its_example_is_read() -> None:
+    told, _, _ = page("docs/reference/plan-file.md").partition("## The subscription file")
+    with pytest.raises(BadInput) as refused:
+        read_plan_file(plan(qqq="1").encode())
+    keys = str(refused.value).partition("the keys are ")[2].split(", ")
+    example = told.partition("```toml\n")[2].partition("```")[0]
+
+    (found,) = read_plan_file(example.encode())
+
+    assert set(table_rows(told)) == set(keys)
+    assert (found.price.tax_free, found.price.vat, found.price.card_quota) == (2_000, "included", 3)

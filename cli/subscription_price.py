@@ -1,0 +1,108 @@
+"""The command that moves subscriptions to another version of their plan's price."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from billing.move_price import Moved, move_named, move_version
+from cli.opening import opened_database
+from cli.options import Actor, AsJson, DryRun, Reason, by
+from cli.output import say, say_json, show_table, shown
+from domain.errors import BadInput
+from models.queries import listing
+
+if TYPE_CHECKING:
+    from billing.change_subscription import By
+    from models.session import Database
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID...]", help="Whole, or their first eight hex digits or more.")
+]
+
+
+def move_price(
+    reason: Reason,
+    subscriptions: Ids = None,
+    plan: Annotated[str | None, typer.Option(metavar="CODE", help="All of this plan's of --from-version.")] = None,
+    from_version: Annotated[int | None, typer.Option(min=1, help="Where they are; with --plan.")] = None,
+    to_version: Annotated[
+        int | None, typer.Option(min=1, help="Where they go; for named ones unless given, the one in force.")
+    ] = None,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let subscriptions pay another version of their plan's price, from their next period that is not opened yet."""
+    who = by(actor, reason)
+    with opened_database() as (settings, database):
+        if plan is None:
+            moved = _named(database, subscriptions or [], from_version, to_version, who, dry_run=dry_run)
+        elif subscriptions or from_version is None or to_version is None:
+            raise BadInput("with --plan say --from-version and --to-version, and name no subscription")
+        else:
+            moved = move_version(
+                database, plan, from_version=from_version, to_version=to_version, by=who, dry_run=dry_run
+            )
+    if as_json:
+        say_json({**_document(moved), "written": not dry_run})
+        return
+    would = "would pay" if dry_run else "pay"
+    say(f"{moved.moved:,} subscriptions of plan {moved.plan!r} {would} version {moved.to_version}")
+    if moved.moved:
+        show_table(
+            ("subscriptions", "won a period", "from then on"),
+            [(count, old, new) for (old, new), count in sorted(moved.prices.items())],
+            settings.timezone,
+        )
+        first, last = shown(moved.first_start, settings.timezone), shown(moved.last_start, settings.timezone)
+        say(f"from their next period on that is not opened yet: these begin {first} to {last}")
+    if moved.standing:
+        say(f"{moved.standing:,} have that version already")
+    if moved.too_early:
+        say(f"{moved.too_early:,} are left: their next period begins before that version is in force")
+
+
+def _named(
+    database: "Database",
+    given: list[str],
+    from_version: int | None,
+    to_version: int | None,
+    who: "By",
+    *,
+    dry_run: bool,
+) -> Moved:
+    if not given or from_version is not None:
+        raise BadInput("name subscriptions, or say --plan with --from-version and --to-version")
+    with database.reading() as tx:
+        ids = [listing.find_id(tx, "subscription", each) for each in given]
+    return move_named(database, ids, to_version=to_version, by=who, dry_run=dry_run)
+
+
+def _document(moved: Moved) -> dict[str, Any]:
+    return {
+        "plan": moved.plan,
+        "to_version": moved.to_version,
+        "moved": moved.moved,
+        "old_won": moved.old_won,
+        "new_won": moved.new_won,
+        "prices": [
+            {"subscriptions": count, "old_won": old, "new_won": new}
+            for (old, new), count in sorted(moved.prices.items())
+        ],
+        "first_period_start": moved.first_start,
+        "last_period_start": moved.last_start,
+        "standing": moved.standing,
+        "too_early": moved.too_early,
+        "subscriptions": [
+            {
+                "id": one.subscription_id,
+                "customer_ref": one.customer_ref,
+                "quantity": one.quantity,
+                "old_won": one.old_won,
+                "new_won": one.new_won,
+                "ordinal": one.ordinal,
+                "period_start": one.period_start,
+            }
+            for one in moved.told
+        ],
+    }

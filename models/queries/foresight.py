@@ -1,0 +1,60 @@
+"""SQL of what is to come: subscriptions with a period to be opened, invoices with an attempt to be made. Streamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import UNDECIDED
+from domain.subscription import BILLABLE
+from models.base import listed
+from models.queries import stop
+from models.queries.periods import CALENDAR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Row, TextClause
+
+    from models.session import Transaction
+
+_PAGE: Final = 5_000
+
+_FROM: Final = (
+    " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
+    " JOIN customer c ON c.id = s.customer_id JOIN billing_key k ON k.id = s.billing_key_id"
+)
+#: A card that was revoked is charged no more; a subscription that is set aside waits for a person.
+_BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+
+_PERIODS: Final = text(
+    f"SELECT s.id, s.ordinal, s.catch_up_below, s.stops_before, s.quantity, {CALENDAR}, p.catch_up, p.code AS plan,"
+    f" p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota, c.customer_ref, k.channel{_FROM}"
+    f" WHERE {_BILLED} AND s.next_billing_at <= :until AND {stop.IS_OPENED}"
+)
+#: An undecided attempt is no charge to come: it has gone out, or is sent again as itself.
+_STANDING: Final = text(
+    "SELECT i.subscription_id, i.ordinal, i.amount, i.next_attempt_at, i.attempt_count, p.code AS plan,"
+    f" c.customer_ref, k.channel{_FROM} JOIN invoice i ON i.subscription_id = s.id"
+    f" WHERE {_BILLED} AND i.next_attempt_at <= :until AND i.set_aside_reason IS NULL"
+    " AND (s.stops_at IS NULL OR i.next_attempt_at < s.stops_at)"
+    " AND NOT EXISTS (SELECT FROM charge_attempt a WHERE a.invoice_id = i.id"
+    f"  AND a.state IN ({listed(UNDECIDED)}))"
+)
+
+
+def subscriptions_due(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]:
+    """Subscriptions with a period that is due by an instant and not opened, in no order."""
+    return _streamed(tx, _PERIODS, until)
+
+
+def standing_invoices(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]:
+    """Invoices with an attempt to be made by an instant, in no order."""
+    return _streamed(tx, _STANDING, until)
+
+
+def _streamed(tx: Transaction, statement: TextClause, until: datetime) -> Iterator[Row[Any]]:
+    in_pages = statement.execution_options(stream_results=True, yield_per=_PAGE)
+    yield from tx.connection.execute(in_pages, {"until": until})

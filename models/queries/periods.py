@@ -1,0 +1,10 @@
+"""SQL of calendars: all that a subscription's periods and due times depend on (``billing.calendars``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Of a plan ``p``.
+PLAN_CALENDAR: Final = "p.every, p.cron, p.charge_time, p.shift, p.spread_minutes"
+#: Of a subscription ``s`` and its plan ``p``.
+CALENDAR: Final = f"s.id AS subscription_id, s.timezone, s.started_on, {PLAN_CALENDAR}"

@@ -1,0 +1,105 @@
+"""SQL of stops and resumes that were asked for ahead: how they are written, and which have come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from domain.charge_attempt import UNDECIDED
+from domain.invoice import CHARGEABLE
+from domain.subscription import BILLABLE, SubscriptionState
+from models.base import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from models.session import Transaction
+
+#: The subscription goes on at this instant: its stop has not come.
+GOES_ON: Final = "(s.stops_at IS NULL OR s.stops_at > :now)"
+#: Its next period begins before it stops: it is opened, however late that is.
+IS_OPENED: Final = "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before)"
+
+#: A stop waits for a change that waits for an outcome, but for a cancel, which wins over any but itself; and for the
+#: periods that began before it.
+_STOP_HAS_COME: Final = (
+    "s.stops_at <= :now AND (s.requested_change IS NULL"
+    " OR (s.stops_as = 'cancel' AND s.requested_change <> 'cancel'))"
+    f" AND (s.state NOT IN ({listed(BILLABLE)}) OR s.ordinal + 1 >= s.stops_before)"
+)
+_RESUME_HAS_COME: Final = (
+    f"s.resumes_at <= :now AND s.state = '{SubscriptionState.PAUSED}'"
+    f" AND s.requested_change IS DISTINCT FROM 'cancel' AND {GOES_ON}"
+)
+HAS_COME: Final = f"s.set_aside_reason IS NULL AND (({_STOP_HAS_COME}) OR ({_RESUME_HAS_COME}))"
+
+_LOCK_COME: Final = text(
+    f"SELECT s.id FROM subscription s WHERE {HAS_COME} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
+    " ORDER BY s.id LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+
+
+def lock_come(tx: Transaction, *, limit: int, only: UUID | None = None) -> Sequence[UUID]:
+    """Subscriptions whose stop or resume has come, that nobody else is at, locked."""
+    return tx.connection.execute(_LOCK_COME, {"now": tx.now, "limit": limit, "only": only}).scalars().all()
+
+
+def write_stop(tx: Transaction, *, subscription_id: UUID, at: datetime, before: int, stops_as: str, actor: str) -> None:
+    """Write down when a subscription stops, before which period, as what, and who asked."""
+    tx.connection.execute(
+        text(
+            "UPDATE subscription SET stops_at = :at, stops_before = :before, stops_as = :stops_as, stops_by = :actor"
+            " WHERE id = :id"
+        ),
+        {"id": subscription_id, "at": at, "before": before, "stops_as": stops_as, "actor": actor},
+    )
+
+
+def drop_stop(tx: Transaction, subscription_id: UUID) -> None:
+    """A subscription does not stop by itself."""
+    tx.connection.execute(
+        text(
+            "UPDATE subscription SET stops_at = NULL, stops_before = NULL, stops_as = NULL, stops_by = NULL"
+            " WHERE id = :id"
+        ),
+        {"id": subscription_id},
+    )
+
+
+def write_resume(tx: Transaction, *, subscription_id: UUID, at: datetime | None, actor: str | None) -> None:
+    """Write down when a subscription goes on by itself once it is paused, and who asked; None: it does not."""
+    tx.connection.execute(
+        text("UPDATE subscription SET resumes_at = :at, resumes_by = :actor WHERE id = :id"),
+        {"id": subscription_id, "at": at, "actor": actor},
+    )
+
+
+def owed(tx: Transaction, subscription_id: UUID) -> Row[Any]:
+    """What a subscription owes now: invoices and won, and how many charges of it are undecided."""
+    return tx.connection.execute(
+        text(
+            "SELECT count(*) AS invoices, coalesce(sum(i.amount), 0)::bigint AS won,"
+            " count(*) FILTER (WHERE EXISTS (SELECT FROM charge_attempt a WHERE a.invoice_id = i.id"
+            f"  AND a.state IN ({listed(UNDECIDED)}))) AS undecided"
+            f" FROM invoice i WHERE i.subscription_id = :id AND i.state IN ({listed(CHARGEABLE)})"
+        ),
+        {"id": subscription_id},
+    ).one()
+
+
+def first_to_come(tx: Transaction) -> datetime | None:
+    """The next instant at which a subscription stops or goes on by itself; None: none does."""
+    found: datetime | None = tx.connection.execute(
+        text(
+            "SELECT least((SELECT min(s.stops_at) FROM subscription s WHERE s.set_aside_reason IS NULL"
+            "  AND s.stops_at > :now), (SELECT min(s.resumes_at) FROM subscription s"
+            f"  WHERE s.set_aside_reason IS NULL AND s.resumes_at > :now AND s.state = '{SubscriptionState.PAUSED}'))"
+        ),
+        {"now": tx.now},
+    ).scalar_one()
+    return found
