@@ -33,7 +33,9 @@ IN_FLIGHT = 500
 IN_LINE = 100  # claimed, and not started yet
 SENDERS = ("a", "b", "c")
 CONCURRENCY = 400  # a sender's
-RATE = 60  # a second: what the simulator takes without a queue before its door, also on a busy machine
+#: A second: what the simulator takes without a queue before its door, also on a busy machine; so slow that between
+#: 500 in flight and the last in line there are 20 seconds.
+RATE = 30
 PROMISED_SECONDS = 1.0
 QUEUE_SECONDS = 0.2
 BY = By(actor="ops", reason="a test")
@@ -52,13 +54,13 @@ def fleet(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Fleet]:
             gateway_concurrency=CONCURRENCY,
             claim_size=50,
             # Calls in flight are held for as long as the test needs.
-            gateway_read_timeout_seconds=60,
-            gateway_total_timeout_seconds=70,
-            send_window_seconds=40,
-            token_guard_seconds=50,
-            soft_limit_seconds=120,
-            hard_limit_seconds=135,
-            lease_seconds=150,
+            gateway_read_timeout_seconds=120,
+            gateway_total_timeout_seconds=130,
+            send_window_seconds=90,
+            token_guard_seconds=100,
+            soft_limit_seconds=240,
+            hard_limit_seconds=255,
+            lease_seconds=270,
             token_life_seconds=2100,
             token_last_seconds=60,
             longest_processing_seconds=600,
@@ -82,8 +84,8 @@ def test_no_call_starts_later_than_a_second_after_the_halt(fleet: Fleet) -> None
         for nth, name in enumerate(SENDERS, start=1):
             fleet.start(name, "tests.support.sender")
             # One after the other: a run ends its claims when it finds that others hold what is due.
-            eventually(partial(_has_claimed, ports, nth * CONCURRENCY), 60, f"{nth} senders are full")
-        eventually(lambda: _is_busy(fleet, ports), 60, f"{IN_FLIGHT} calls in flight, {IN_LINE} in line, and no queue")
+            eventually(partial(_has_claimed, ports, nth * CONCURRENCY), 120, f"{nth} senders are full")
+        eventually(lambda: _is_busy(fleet, ports), 120, f"{IN_FLIGHT} calls in flight, {IN_LINE} in line, and no queue")
 
         assert halt(ports.database, "default", by=BY)
         halted_at = time.time()  # right after its commit

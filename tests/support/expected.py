@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from tests.support.fleet import AMOUNT
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +51,12 @@ def check_the_ledger(fleet: Fleet, cards: Mapping[str, str], *, periods: int) ->
 
 
 def act_as_the_operator(fleet: Fleet, *, until: datetime) -> None:
-    """An attempt that was absent three times asks a person, who has it sent again."""
+    """An attempt that was absent three times asks a person, who has it sent again.
+
+    One that is unknown for long asks too, and is looked up on: a person waits for what that finds.
+    """
     for _ in range(5):
+        eventually(lambda: not _undecided(fleet), 200, "what is unknown before a person is decided")
         with fleet.database.reading() as tx:
             waiting = tx.connection.execute(
                 text(
@@ -64,6 +69,15 @@ def act_as_the_operator(fleet: Fleet, *, until: datetime) -> None:
         for row in waiting:
             fleet.jeonggi("invoice", "charge-now", str(row.invoice_id), "--reason", "absent three times")
         fleet.await_rest(until, deadline_seconds=200)
+
+
+def _undecided(fleet: Fleet) -> int:
+    with fleet.database.reading() as tx:
+        return int(
+            tx.connection.execute(
+                text("SELECT count(*) FROM charge_attempt WHERE state IN ('in_flight', 'unknown')")
+            ).scalar_one()
+        )
 
 
 def unpaid(fleet: Fleet) -> list[str]:
