@@ -5,12 +5,12 @@ Decides for one chunk inside a transaction, from what stands and from what the s
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import time
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.admitted_terms import Pinned, consent_row, conversion, pinned, trial_day
 from billing.calendars import calendar_for
 from domain.billing_period import CatchUp, SkipReason
 from domain.channel import DEFAULT_CHANNEL
@@ -26,10 +26,12 @@ from models.queries import importing, installation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import date
     from uuid import UUID
 
     from sqlalchemy import Row
 
+    from billing.said_before import Said
     from billing.starting_point import StartingPoint, StartingPoints
     from domain.billing_period import Calendar
     from domain.subscription_row import SubscriptionRow
@@ -58,6 +60,8 @@ class Tally:
 
     rows: Counter[str] = field(default_factory=Counter)  # ROWS_BECAME
     pending: int = 0  # created without a card
+    trials: int = 0  # created within a trial
+    kept_price: int = 0  # created at an older price of their plan: what they paid last, or less
     due_count: int = 0
     due_won: int = 0
     spread_count: int = 0  # catch_up = "all": one charge a customer and day
@@ -69,40 +73,12 @@ class Tally:
         self.rows += other.rows
         self.skipped += other.skipped
         self.pending += other.pending
+        self.trials += other.trials
+        self.kept_price += other.kept_price
         self.due_count += other.due_count
         self.due_won += other.due_won
         self.spread_count += other.spread_count
         self.spread_won += other.spread_won
-
-
-class Said:
-    """What the file said so far of customers, cards and subscriptions, as digests: some hundred bytes a row.
-
-    What a chunk adds is kept apart until the chunk has succeeded.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[int, int] = {}
-        self._fresh: dict[int, int] = {}
-
-    def differs(self, what: str, name: str, told: object) -> bool | None:
-        """Whether the file told otherwise of this thing before; None if it told nothing."""
-        key = _digest(what, name)
-        before = self._fresh.get(key, self._kept.get(key))
-        return None if before is None else before != _digest(told)
-
-    def note(self, what: str, name: str, told: object) -> None:
-        """Remember what the file told."""
-        self._fresh[_digest(what, name)] = _digest(told)
-
-    def keep(self) -> None:
-        """The chunk has succeeded."""
-        self._kept.update(self._fresh)
-        self._fresh.clear()
-
-    def forget(self) -> None:
-        """The chunk has failed."""
-        self._fresh.clear()
 
 
 @dataclass(slots=True)
@@ -116,6 +92,8 @@ class Admitted:
     keys: list[dict[str, Any]] = field(default_factory=list)
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     skips: list[dict[str, Any]] = field(default_factory=list)
+    price_changes: list[dict[str, Any]] = field(default_factory=list)
+    consents: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -141,6 +119,8 @@ class _Chunk:
         self._standing = importing.subscriptions_by_id(tx, self._ids.values())
         self._customers = importing.customers_by_ref(tx, (row.customer_ref for row in rows))
         self._keys = importing.keys_by_uid(tx, (row.customer_uid for row in rows if row.customer_uid))
+        told = {row.plan for row in rows if row.last_paid_amount is not None}
+        self._prices = importing.prices_in_force(tx, [plan.id for code, plan in self._plans.items() if code in told])
         self._new_customers: dict[str, UUID] = {}
         self._new_keys: dict[tuple[str, str], UUID] = {}
         self.admitted = Admitted()
@@ -158,7 +138,8 @@ class _Chunk:
         refuse_far_dates(row, today=civil_date(self._tx.now, row.timezone))
         subscription, uid = self._ids[row.line], row.customer_uid
         channel = _channel_of(row, self._terms)
-        terms_told = (uid, channel, row.timezone, row.paid_through, row.quantity)
+        agreed = (row.trial_until, row.last_paid_amount, row.consented_on, row.consent_ref)
+        terms_told = (uid, channel, row.timezone, row.paid_through, row.quantity, *agreed)
         if self._said.differs("subscription", str(subscription), terms_told):
             raise BadInput("an earlier row of this file names the same subscription with other terms")
         if self._said.differs("customer", row.customer_ref, row.contact):
@@ -169,8 +150,11 @@ class _Chunk:
         repeated = self._said.differs("subscription", str(subscription), terms_told) is not None
         plan = self._plans[row.plan]
         refuse_too_much(amount=plan.amount, quantity=row.quantity or 1)
-        calendar = calendar_for(plan, subscription_id=subscription, started_on=row.started_on, zone_name=row.timezone)
         standing = self._standing.get(subscription)
+        trial_until = standing.trial_until if standing is not None else trial_day(row, plan, now=self._tx.now)
+        calendar = calendar_for(
+            plan, subscription_id=subscription, started_on=trial_until or row.started_on, zone_name=row.timezone
+        )
         if standing is not None:
             _refuse_other_terms(row, standing, calendar, channel)
         is_new = standing is None and not repeated
@@ -181,10 +165,17 @@ class _Chunk:
             if is_new
             else None
         )
+        price = None
+        if point is not None:
+            price = pinned(
+                row, plan, self._prices, is_trial=trial_until is not None, first_at=point.first_at, now=self._tx.now
+            )
         # Nothing may refuse the row from here on.
         changed = self._change_contact(row)
-        if point is not None:
-            self._create(row, plan, point, channel)
+        if point is not None and price is not None:
+            self._create(row, plan, point, channel, price)
+            if trial_until is not None:
+                self._begin_trial(row, plan, calendar, trial_until)
         self._said.note("subscription", str(subscription), terms_told)
         self._said.note("customer", row.customer_ref, row.contact)
         if uid is not None:
@@ -221,7 +212,28 @@ class _Chunk:
         }
         return is_first
 
-    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint, channel: str) -> None:
+    def _begin_trial(self, row: SubscriptionRow, plan: Row[Any], calendar: Calendar, trial_until: date) -> None:
+        """The subscription that was just created is free until a day; whether it pays then is decided then."""
+        created = self.admitted.subscriptions[-1]
+        change = conversion(self._tx, created, plan, calendar)
+        created |= {"trial_until": trial_until, "changes_from": 0, "changes_at": change["effective_at"]}
+        if created["state"] == SubscriptionState.ACTIVE:
+            created["state"] = SubscriptionState.TRIALING
+        self.admitted.price_changes.append(change)
+        self.admitted.tally.trials += 1
+        if row.consented_on is not None:
+            self.admitted.consents.append(
+                consent_row(
+                    self._tx,
+                    row,
+                    subscription_id=created["id"],
+                    price_change_id=change["id"],
+                    new_won=change["new_won"],
+                    effective_at=change["effective_at"],
+                )
+            )
+
+    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint, channel: str, price: Pinned) -> None:
         arrears = point.arrears
         subscription = self._ids[row.line]
         has_card = row.customer_uid is not None
@@ -231,7 +243,7 @@ class _Chunk:
                 "id": subscription,
                 "customer_id": customer_id,
                 "plan_id": plan.id,
-                "plan_price_id": plan.plan_price_id,
+                "plan_price_id": price.plan_price_id,
                 "quantity": row.quantity or 1,
                 "billing_key_id": self._key(row.customer_uid, customer_id, channel) if row.customer_uid else None,
                 "timezone": row.timezone,
@@ -240,6 +252,9 @@ class _Chunk:
                 "ordinal": arrears.first - 1,
                 "next_billing_at": point.first_at,
                 "catch_up_below": arrears.current,
+                "trial_until": None,
+                "changes_from": None,
+                "changes_at": None,
             }
         )
         self.admitted.skips.extend(
@@ -261,7 +276,19 @@ class _Chunk:
                 next_billing_at=point.first_at.isoformat(),
             )
         )
-        self._count(plan, point, amount=plan.amount * (row.quantity or 1), has_card=has_card)
+        if price.is_consented:
+            self.admitted.consents.append(
+                consent_row(
+                    self._tx,
+                    row,
+                    subscription_id=subscription,
+                    price_change_id=None,
+                    new_won=price.amount * (row.quantity or 1),
+                    effective_at=point.first_at,
+                )
+            )
+        self.admitted.tally.kept_price += price.is_kept
+        self._count(plan, point, amount=price.amount * (row.quantity or 1), has_card=has_card)
 
     def _customer(self, row: SubscriptionRow) -> UUID:
         if row.customer_ref in self._customers:
@@ -327,6 +354,8 @@ def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Cale
         raise BadInput(f"channel {channel} differs from what stands for this subscription: {standing.channel}")
     if row.timezone != standing.timezone:
         raise BadInput(f"timezone {row.timezone} differs from what stands for this subscription: {standing.timezone}")
+    if row.trial_until not in {None, standing.trial_until}:
+        raise BadInput(f"trial_until {row.trial_until} differs from what stands for this subscription")
     if row.quantity not in {None, standing.quantity}:
         raise BadInput(f"quantity {row.quantity} differs from what stands for this subscription: {standing.quantity}")
     if _first_unpaid(row, calendar) != standing.unpaid_from:
@@ -344,7 +373,3 @@ def _id_of(row: SubscriptionRow, terms: Terms) -> UUID:
     return subscription_id(
         namespace=terms.namespace, customer_ref=row.customer_ref, plan_code=row.plan, started_on=row.started_on
     )
-
-
-def _digest(*told: object) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(told).encode(), digest_size=8).digest(), "big")

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from billing.admit_subscriptions import Said, Terms, admit
+from billing.admit_subscriptions import Terms, admit
 from billing.calendars import calendar_for
 from billing.import_subscriptions import write_admitted
 from billing.look_up import ask_each
 from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_schedules, state_of
+from billing.said_before import Said
 from billing.starting_point import StartingPoints
 from billing.token_in_hand import token_in_hand
 from domain.errors import BadInput, GatewayTrouble

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.ports import Ports
+    from domain.billing_period import Arrears
     from models.session import Transaction
 
 _EVENT_OF = {Change.PAUSE: SubscriptionEvent.PAUSED, Change.CANCEL: SubscriptionEvent.ENDED}
@@ -94,8 +95,11 @@ def resume_within(tx: Transaction, subscription: Row[Any], *, by: By, at: dateti
     Raises:
         BadInput: More periods ended during the pause than may be caught up.
     """
-    in_debt = bool(record.in_debt(tx, [subscription.id]))
-    happened = SubscriptionEvent.RESUMED_IN_DEBT if in_debt else SubscriptionEvent.RESUMED
+    happened = SubscriptionEvent.RESUMED
+    if subscription.in_trial:
+        happened = SubscriptionEvent.RESUMED_IN_TRIAL
+    elif record.in_debt(tx, [subscription.id]):
+        happened = SubscriptionEvent.RESUMED_IN_DEBT
     _come_back(tx, subscription, happened, at=at, max_behind=max_behind)
     _tell(tx, "subscription.resumed", subscription.id, by)
 
@@ -118,15 +122,9 @@ def release(ports: Ports, subscription_id: UUID, *, by: By) -> None:
 def _come_back(
     tx: Transaction, subscription: Row[Any], happened: SubscriptionEvent, *, at: datetime, max_behind: int
 ) -> None:
-    """Billing begins again: what is behind is owed as the plan's ``catch_up`` says."""
+    """Billing begins again: what is behind is owed as the plan's ``catch_up`` says, and nothing of a trial is."""
     calendar = calendar_of(subscription)
-    arrears = calendar.arrears(
-        now=at,
-        catch_up=CatchUp(subscription.catch_up),
-        from_ordinal=subscription.ordinal + 1,
-        max_behind=max_behind,
-        skipped_because=SkipReason.PAUSED,
-    )
+    arrears = arrears_of(subscription, now=at, from_ordinal=subscription.ordinal + 1, max_behind=max_behind)
     change.write_skips(tx, subscription_id=subscription.id, skips=arrears.skips)
     change.write_resumed(
         tx,
@@ -135,6 +133,21 @@ def _come_back(
         ordinal=arrears.first - 1,
         next_billing_at=calendar.due_at(arrears.first),
         catch_up_below=arrears.current,
+    )
+
+
+def arrears_of(subscription: Row[Any], *, now: datetime, from_ordinal: int, max_behind: int) -> Arrears:
+    """What a subscription will owe that goes on at an instant.
+
+    Raises:
+        BadInput: More periods ended before it than may be caught up.
+    """
+    return calendar_of(subscription).arrears(
+        now=now,
+        catch_up=CatchUp.NONE if subscription.in_trial else CatchUp(subscription.catch_up),
+        from_ordinal=from_ordinal,
+        max_behind=max_behind,
+        skipped_because=SkipReason.TRIAL if subscription.in_trial else SkipReason.PAUSED,
     )
 
 
@@ -180,6 +193,8 @@ def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, cust
         if made is Made.AT_ONCE and is_first_card:
             # What ended while there was none is behind.
             happened = SubscriptionEvent.CARD_ADDED
+            if subscription.in_trial:
+                happened = SubscriptionEvent.TRIAL_CARD_ADDED
             _come_back(tx, subscription, happened, at=tx.now, max_behind=ports.limits.max_behind)
             expect_more(tx, [subscription_id])
         return made
@@ -234,11 +249,15 @@ def _apply(
         subscription_id=subscription.id,
         state=state,
         billing_key_id=key_id or subscription.billing_key_id,
-        ended_reason=EndedReason.CANCELLED if wanted is Change.CANCEL else None,
+        ended_reason=_why_ended(subscription) if wanted is Change.CANCEL else None,
     )
     if wanted is Change.CHANGE_CARD:
         expect_more(tx, [subscription.id])
     _tell(tx, f"subscription.{wanted}", subscription.id, by, **data)
+
+
+def _why_ended(subscription: Row[Any]) -> EndedReason:
+    return EndedReason.NO_CONSENT if subscription.lacked_consent else EndedReason.CANCELLED
 
 
 def refuse_impossible(subscription: Row[Any], wanted: Change) -> None:

@@ -28,11 +28,17 @@ class DuePeriod:
     is_catch_up: bool
 
 
-def due_periods(subscription: Row[Any], *, now: datetime, until: datetime) -> Iterator[DuePeriod]:
-    """The periods not yet opened that are due by ``until``, in order, as they are when they are opened ``now``."""
+def due_periods(
+    subscription: Row[Any], *, now: datetime, until: datetime, before: int | None = None
+) -> Iterator[DuePeriod]:
+    """The periods not yet opened that are due by ``until``, in order, as they are when they are opened ``now``.
+
+    ``before``: none from this ordinal on, whatever the subscription's own stop is.
+    """
     calendar = calendar_of(subscription)
     first = ordinal = subscription.ordinal + 1
-    while subscription.stops_before is None or ordinal < subscription.stops_before:
+    ends = [bound for bound in (subscription.stops_before, before) if bound is not None]
+    while not ends or ordinal < min(ends):
         due_at = calendar.due_at(ordinal)
         if due_at > until:
             return

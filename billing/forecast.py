@@ -84,6 +84,17 @@ def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
             envelope.add_expected(tx, day.channel, day.day, more)
 
 
+def expect_rises(tx: Transaction, rises: Sequence[tuple[UUID, int]]) -> None:
+    """Subscriptions owe so many won more from today on: what they paid last does not show that."""
+    envelope.alone(tx, or_beside_others=True)
+    won = dict(rises)
+    rows = envelope.subscriptions_by_id(tx, [each for each, _ in rises])
+    for day in envelope.envelopes_to_come(tx, sorted({row.channel for row in rows})):
+        if day.begins_at <= tx.now:
+            more = sum(won[row.id] for row in rows if row.channel == day.channel)
+            envelope.add_expected(tx, day.channel, day.day, Volume(charges=0, won=more))
+
+
 def later_today(tx: Transaction, channel: str, *, end: datetime) -> Volume:
     """What the day will see by itself and is not due yet, or not opened: until ``end``, its end."""
     standing = envelope.standing(tx, channel=channel, after=tx.now, end=end)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from domain.errors import Conflict
 from domain.instants import civil_date
+from domain.plan_file import CONSENT_KEYS
 from domain.price import PRICE_KEYS
 from domain.schedule import Cron, CronReview, review_cron
 from models.ids import new_id
@@ -76,6 +77,7 @@ def import_plans(
                         "shift": plan.dates.shift,
                         "spread_minutes": plan.dates.spread_minutes,
                         "catch_up": plan.catch_up,
+                        **{key: getattr(plan, key) for key in CONSENT_KEYS},
                     }
                     for plan in created
                 ],
@@ -109,7 +111,7 @@ def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
     told: dict[str, tuple[object, object]] = {
         "name": (plan.name, standing.name),
         **{key: (getattr(plan.price, key), getattr(standing, key)) for key in PRICE_KEYS},
-        **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up")},
+        **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up", *CONSENT_KEYS)},
         "at": (plan.dates.at, standing.charge_time),
         **{key: (getattr(plan.dates, key), getattr(standing, key)) for key in ("shift", "spread_minutes")},
     }

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from billing.admit_subscriptions import ROWS_BECAME, Admitted, Said, Tally, Terms, admit
+from billing.admit_subscriptions import ROWS_BECAME, Admitted, Tally, Terms, admit
 from billing.forecast import expect_more
+from billing.said_before import Said
 from billing.starting_point import StartingPoints
 from domain.errors import BillingError
 from domain.subscription_file import Refused, SubscriptionFile
@@ -156,6 +157,8 @@ def write_admitted(tx: Transaction, admitted: Admitted) -> None:
         keys=admitted.keys,
         subscriptions=admitted.subscriptions,
         skips=admitted.skips,
+        price_changes=admitted.price_changes,
+        consents=admitted.consents,
     )
     installation.write_events(tx, admitted.events)
     expect_more(tx, [row["id"] for row in admitted.subscriptions])

@@ -19,13 +19,13 @@ def price_of(row: Row[Any]) -> Price:
     return Price(amount=row.amount, tax_free=row.tax_free, vat=Vat(row.vat), card_quota=row.card_quota)
 
 
-def owed_by(subscription: Row[Any]) -> Owed:
-    """What each of its periods owes that is opened now.
+def owed_by(subscription: Row[Any], price: Price | None = None) -> Owed:
+    """What each of its periods owes that is opened now, or would by another price.
 
     Raises:
         RuleBroken: Its quantity makes more than can be charged.
     """
-    price = price_of(subscription)
+    price = price or price_of(subscription)
     items = [base_item(description=subscription.plan_name, quantity=subscription.quantity, price=price)]
     return reckon(items, vat=price.vat, card_quota=price.card_quota)
 

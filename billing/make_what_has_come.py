@@ -1,8 +1,9 @@
-"""Stops and resumes whose instant has come are made, each by the code that makes one now.
+"""Stops and resumes whose instant has come are made, each by the code that makes one now; prices are decided.
 
-That they hold does not rest on this: from their instant on nothing is opened or claimed. What this writes is the state,
-what becomes of debts, and where billing goes on. As of that instant, however late it is: an engine that was down for
-weeks ends where one would have ended that was not. Safe to repeat, and at once; two of them take different rows.
+That they hold does not rest on this: from their instant on nothing is opened or claimed, nor is a period whose price
+is to be decided. What this writes is the state, what becomes of debts, and where billing goes on. As of that instant,
+however late it is: an engine that was down for weeks ends where one would have ended that was not. Safe to repeat,
+and at once; two of them take different rows.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from billing.change_subscription import By, change_within, lock_subscription, resume_within
-from billing.forecast import expect_more
-from domain.subscription import Change, SubscriptionState
+from billing.forecast import expect_more, expect_rises
+from billing.price_changes import Decided, decide_price
+from domain.subscription import BILLABLE, Change, SubscriptionState
 from models.queries import installation, open_period, stop
 from models.session import CommitInDoubt, DatabaseTrouble
 
@@ -60,27 +62,52 @@ def make_what_has_come(ports: Ports) -> Come:
 def _make_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> int:
     with ports.database.transaction() as tx:
         come = stop.lock_come(tx, limit=limit, only=only)
-        resumed = [each for each in come if _make(tx, ports, lock_subscription(tx, each))]
-        if resumed:  # once, and last: whoever makes more due takes the days' rows in one order
-            expect_more(tx, resumed)
+        more: list[UUID] = []
+        rises: list[tuple[UUID, int]] = []
+        for each in come:
+            decided = _make(tx, ports, lock_subscription(tx, each))
+            if decided.is_billed_anew:
+                more.append(each)
+            elif decided.rise_won:
+                rises.append((each, decided.rise_won))
+        # Once, and last: whoever makes more due takes the days' rows in one order.
+        if more:
+            expect_more(tx, more)
+        if rises:
+            expect_rises(tx, rises)
     return len(come)
 
 
-def _make(tx: Transaction, ports: Ports, subscription: Row[Any]) -> bool:
-    """Gives whether it was resumed."""
+def _make(tx: Transaction, ports: Ports, subscription: Row[Any]) -> Decided:
+    """Gives what of it is due now that nobody expected."""
+    if _price_has_come(tx, subscription):
+        return decide_price(tx, subscription)
     stops_at = subscription.stops_at
     if stops_at is None or stops_at > tx.now:
         by = By(actor=subscription.resumes_by, reason=_ON_ITS_DATE)
         resume_within(tx, subscription, by=by, at=subscription.resumes_at, max_behind=ports.limits.max_behind)
-        return True
+        return Decided(is_billed_anew=True)
     wanted = Change(subscription.stops_as)
     if wanted is Change.PAUSE and subscription.state == SubscriptionState.PAUSED:  # no use case leaves it so
         stop.drop_stop(tx, subscription.id)
-        return False
+        return Decided()
     # If it waits for an outcome its instant stays in the row: nothing is opened from it on meanwhile.
     by = By(actor=subscription.stops_by, reason=_AT_THE_END)
     change_within(tx, subscription, wanted, by=by, planned_at=stops_at.isoformat())
-    return False
+    return Decided()
+
+
+def _price_has_come(tx: Transaction, subscription: Row[Any]) -> bool:
+    """As ``stop.PRICE_HAS_COME``; by the row itself, for a stop that has come as well waits for the periods before."""
+    row = subscription
+    return (
+        row.changes_at is not None
+        and row.state in {*BILLABLE, SubscriptionState.TRIALING}
+        and max(row.changes_at, row.next_billing_at) <= tx.now
+        and row.ordinal + 1 >= row.changes_from
+        and (row.stops_before is None or row.ordinal + 1 < row.stops_before)
+        and row.requested_change != Change.CANCEL
+    )
 
 
 def _make_one_by_one(ports: Ports) -> Come:
@@ -95,7 +122,8 @@ def _make_one_by_one(ports: Ports) -> Come:
             raise
         except Exception as error:  # noqa: BLE001 - the row is to blame, whatever it did
             set_aside += 1
-            _set_aside(ports, subscription_id, f"its stop or resume could not be made: {type(error).__name__}: {error}")
+            told = f"what has come of it could not be made: {type(error).__name__}: {error}"
+            _set_aside(ports, subscription_id, told)
     return Come(subscriptions=len(ids), set_aside=set_aside)
 
 

@@ -121,7 +121,7 @@ def _open_one_by_one(ports: Ports) -> Opened:
 
 
 def _periods_of(tx: Transaction, subscription: Row[Any], owed: Owed) -> list[dict[str, Any]]:
-    due = islice(due_periods(subscription, now=tx.now, until=tx.now), PERIODS_AT_ONCE)
+    due = islice(due_periods(subscription, now=tx.now, until=tx.now, before=subscription.changes_from), PERIODS_AT_ONCE)
     return [
         {
             "id": new_id(tx.real),

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from billing.calendars import calendar_of
-from billing.change_subscription import Made, change_within, lock_subscription, refuse_impossible
+from billing.change_subscription import Made, arrears_of, change_within, lock_subscription, refuse_impossible
 from billing.forecast import expect_more
-from domain.billing_period import CatchUp, SkipReason
 from domain.errors import BadInput, Conflict
 from domain.stop import Stop, first_unbilled, goes_on_at
 from domain.subscription import Change, SubscriptionState
@@ -240,12 +239,11 @@ class _Asked:
         if self._before is not None:
             unopened = max(unopened, self._before)
         try:
-            return self._calendar.arrears(
+            return arrears_of(
+                self._row,
                 now=self._resumes_at,
-                catch_up=CatchUp(self._row.catch_up),
                 from_ordinal=unopened,
                 max_behind=self._ports.limits.max_behind,
-                skipped_because=SkipReason.PAUSED,
             )
         except BadInput:
             raise BadInput(

@@ -12,13 +12,16 @@ from billing.refresh_due_times import refresh_due_times
 from cli import (
     attempt,
     channel,
+    consent,
     decline,
     hold,
     hook,
     invariants,
     invoice,
+    notice,
     payment,
     plan,
+    price_change,
     refund,
     schedule,
     subscription,
@@ -47,6 +50,9 @@ app = typer.Typer(
 for _noun in (
     plan,
     subscription,
+    price_change,
+    consent,
+    notice,
     invoice,
     attempt,
     payment,
@@ -59,7 +65,7 @@ for _noun in (
     hook,
     invariants,
 ):
-    app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
+    app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2].replace("_", "-"))
 app.command()(doctor)
 app.command()(forecast)
 app.command()(up)

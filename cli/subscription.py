@@ -10,9 +10,10 @@ from cli import subscription_import, subscription_price, subscription_stop
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
 from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table, shown
+from cli.said import lacking
 from domain.subscription import SubscriptionState
 from domain.subscription_row import read_customer_uid
-from models.queries import hold, listing
+from models.queries import consent, hold, listing
 from runtime.settings import load_settings
 from runtime.wiring import chosen_channel
 
@@ -87,6 +88,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         events = listing.events_of(tx, subscription_id=subscription_id)
         audits = listing.audits_of(tx, subscription_id)
         holds: Any = hold.standing_of(tx, subscription_id)
+        ahead: Any = consent.list_changes(tx, plan=None, subscription_id=subscription_id, over=False, limit=1)
         invoices = listing.list_invoices(
             tx,
             state=None,
@@ -103,6 +105,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
                 "invoices": [as_dict(each) for each in invoices],
                 "skipped_periods": [as_dict(each) for each in skips],
                 "holds": [as_dict(each) for each in holds],
+                "price_change": next((as_dict(each) for each in ahead), None),
                 "events": [as_dict(each) for each in events],
                 "audit": [as_dict(each) for each in audits],
             }
@@ -117,6 +120,8 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "card": masked_uid(row.customer_uid),
         "channel of its card": row.channel,
         "started on": f"{row.started_on} {row.timezone}",
+        "free until": row.trial_until,
+        "its price changes": next((_ahead(each, zone) for each in ahead), None),
         "last period": row.ordinal,
         "next billing": row.next_billing_at,
         "waits for an outcome": row.requested_change,
@@ -136,6 +141,12 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         ("at", "what happened", "incident"), [(each.occurred_at, each.kind, each.is_incident) for each in events], zone
     )
     show_table(("at", "who", "did", "because"), audits, zone)
+
+
+def _ahead(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row
+    missing = ", ".join(lacking(row)) or "nothing"
+    told = f"{row.old_won:,} won to {row.new_won:,} won from {shown(row.effective_at, zone)} on"
+    return f"{told}; lacks {missing}"
 
 
 def _held(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row

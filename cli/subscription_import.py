@@ -161,6 +161,10 @@ def _tell(file: Path, survey: Survey, *, is_written: bool) -> None:
         )
     for reason, count in sorted(tally.skipped.items()):
         say(f"never charged ({reason.replace('_', ' ')}): {count:,} periods")
+    if tally.trials:
+        say(f"within a trial: {tally.trials:,} subscriptions, free until consent and a notice in time make them paid")
+    if tally.kept_price:
+        say(f"at an older price of their plan, for they paid no more: {tally.kept_price:,} subscriptions")
     if tally.pending:
         say(f"waiting for a card: {tally.pending:,} subscriptions")
     if survey.ignored_columns:
@@ -175,5 +179,7 @@ def _document(survey: Survey) -> dict[str, Any]:
         "spread": {"charges": tally.spread_count, "won": tally.spread_won},
         "skipped_periods": dict(tally.skipped),
         "waiting_for_a_card": tally.pending,
+        "trials": tally.trials,
+        "kept_price": tally.kept_price,
         "ignored_columns": survey.ignored_columns,
     }

@@ -8,6 +8,7 @@ from billing.move_price import Moved, move_named, move_version
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, Reason, by
 from cli.output import say, say_json, show_table, shown
+from domain.consent import CONSENT_WITHIN, NOTICE_AHEAD
 from domain.errors import BadInput
 from models.queries import listing
 
@@ -32,7 +33,7 @@ def move_price(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let subscriptions pay another version of their plan's price, from their next period that is not opened yet."""
+    """Let subscriptions pay another version of their plan's price, from the first period on that may cost it."""
     who = by(actor, reason)
     with opened_database() as (settings, database):
         if plan is None:
@@ -55,11 +56,19 @@ def move_price(
             settings.timezone,
         )
         first, last = shown(moved.first_start, settings.timezone), shown(moved.last_start, settings.timezone)
-        say(f"from their next period on that is not opened yet: these begin {first} to {last}")
+        say(f"from the first period on that may cost it: these begin {first} to {last}")
     if moved.standing:
-        say(f"{moved.standing:,} have that version already")
-    if moved.too_early:
-        say(f"{moved.too_early:,} are left: their next period begins before that version is in force")
+        say(f"{moved.standing:,} have that version already, or are to have it")
+    if moved.planned:
+        say(f"{moved.planned:,} of them are decided only when that period is charged: `jeonggi price-change list`")
+    if moved.asks_consent:
+        say(
+            f"{moved.asks_consent:,} pay more only with their customer's consent, given within the"
+            f" {CONSENT_WITHIN.days} days before, and a notice at least {NOTICE_AHEAD.days} days before:"
+            " `jeonggi consent import`, `jeonggi notice import`"
+        )
+    if moved.left:
+        say(f"{moved.left:,} are left: their trial is over before a notice of another price could be in time")
 
 
 def _named(
@@ -92,7 +101,9 @@ def _document(moved: Moved) -> dict[str, Any]:
         "first_period_start": moved.first_start,
         "last_period_start": moved.last_start,
         "standing": moved.standing,
-        "too_early": moved.too_early,
+        "planned": moved.planned,
+        "asks_consent": moved.asks_consent,
+        "left": moved.left,
         "subscriptions": [
             {
                 "id": one.subscription_id,
@@ -102,6 +113,8 @@ def _document(moved: Moved) -> dict[str, Any]:
                 "new_won": one.new_won,
                 "ordinal": one.ordinal,
                 "period_start": one.period_start,
+                "decided_at": one.decided_at,
+                "asks_consent": one.asks_consent,
             }
             for one in moved.told
         ],

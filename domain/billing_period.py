@@ -29,6 +29,7 @@ class SkipReason(StrEnum):
 
     PAID_ELSEWHERE = "paid_elsewhere"  # it starts on or before `paid_through`
     CATCH_UP = "catch_up"  # the plan's `catch_up` does not ask for it
+    TRIAL = "trial"  # it was free: consent or notice was missing, and the trial went on
     PAUSED = "paused"  # it ended while the subscription was paused, and `catch_up` does not ask for it
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from domain.billing_period import CatchUp
+from domain.consent import WithoutConsent
 from domain.errors import BadInput
 from domain.file_value import shown as _shown
 from domain.plan_dates import PLAN_DATE_KEYS, PlanDates, read_plan_dates, timed
@@ -25,7 +26,11 @@ _LONGEST: Final = {Unit.DAY: 3660, Unit.WEEK: 520, Unit.MONTH: 120, Unit.YEAR: 1
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME_LENGTH: Final = 100
-_KEYS: Final = ("code", "name", *PRICE_KEYS, "every", "cron", *PLAN_DATE_KEYS, "catch_up")
+#: Our choice, a bound on typing errors.
+_LONGEST_TRIAL: Final = 730
+#: What of a plan is about trials and consent.
+CONSENT_KEYS: Final = ("trial_days", "without_consent")
+_KEYS: Final = ("code", "name", *PRICE_KEYS, "every", "cron", *PLAN_DATE_KEYS, "catch_up", *CONSENT_KEYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class PlanSpec:
     schedule: Schedule  # at its own time of day
     dates: PlanDates
     catch_up: CatchUp
+    trial_days: int | None = None  # of those who come new; None: they pay at once
+    without_consent: WithoutConsent = WithoutConsent.STAY
 
     @property
     def every(self) -> str | None:
@@ -98,6 +105,8 @@ def _read_plan(table: object, number: int) -> PlanSpec:
         schedule=timed(schedule, dates.at),
         dates=dates,
         catch_up=_catch_up(table.get("catch_up", CatchUp.LATEST.value), where),
+        trial_days=_trial_days(table.get("trial_days"), where),
+        without_consent=_without_consent(table.get("without_consent", WithoutConsent.STAY.value), where),
     )
     if plan.catch_up is CatchUp.ALL and is_daily(plan.schedule):
         raise BadInput(
@@ -136,6 +145,22 @@ def _catch_up(value: object, where: str) -> CatchUp:
     except ValueError:
         choices = ", ".join(f'"{choice}"' for choice in CatchUp)
         raise BadInput(f"{where}: catch_up = {_shown(value)} is unknown; give one of {choices}") from None
+
+
+def _trial_days(value: object, where: str) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _LONGEST_TRIAL:
+        raise BadInput(f"{where}: trial_days = {_shown(value)} cannot be used; give 1 to {_LONGEST_TRIAL} days")
+    return value
+
+
+def _without_consent(value: object, where: str) -> WithoutConsent:
+    try:
+        return WithoutConsent(str(value))
+    except ValueError:
+        choices = " or ".join(f'"{choice}"' for choice in WithoutConsent)
+        raise BadInput(f"{where}: without_consent = {_shown(value)} is unknown; give {choices}") from None
 
 
 def _refuse_unknown(table: Mapping[str, object], known: Sequence[str], *, where: str) -> None:

@@ -21,12 +21,14 @@ class SubscriptionEvent(StrEnum):
     """What happens to a subscription."""
 
     CARD_ADDED = "card_added"
+    TRIAL_CARD_ADDED = "trial_card_added"  # within a trial
     TRIAL_ENDED = "trial_ended"
     DEBT_AROSE = "debt_arose"
     DEBT_CLEARED = "debt_cleared"
     PAUSED = "paused"
     RESUMED = "resumed"
     RESUMED_IN_DEBT = "resumed_in_debt"
+    RESUMED_IN_TRIAL = "resumed_in_trial"
     ENDED = "ended"
 
 
@@ -44,6 +46,7 @@ _E: Final = SubscriptionEvent
 
 SUBSCRIPTION_TABLE: Final = {
     (_S.PENDING, _E.CARD_ADDED): _S.ACTIVE,
+    (_S.PENDING, _E.TRIAL_CARD_ADDED): _S.TRIALING,
     (_S.PENDING, _E.ENDED): _S.ENDED,
     (_S.TRIALING, _E.TRIAL_ENDED): _S.ACTIVE,
     (_S.TRIALING, _E.PAUSED): _S.PAUSED,
@@ -60,6 +63,7 @@ SUBSCRIPTION_TABLE: Final = {
     (_S.PAUSED, _E.DEBT_CLEARED): _S.PAUSED,
     (_S.PAUSED, _E.RESUMED): _S.ACTIVE,
     (_S.PAUSED, _E.RESUMED_IN_DEBT): _S.PAST_DUE,
+    (_S.PAUSED, _E.RESUMED_IN_TRIAL): _S.TRIALING,
     (_S.PAUSED, _E.ENDED): _S.ENDED,
     (_S.ENDED, _E.DEBT_CLEARED): _S.ENDED,
 }

@@ -46,7 +46,7 @@ class SubscriptionFile:
 
     def __init__(self, lines: Iterable[bytes], *, default_timezone: str) -> None:
         self._default_timezone = default_timezone
-        self._reader = csv.reader(_decoded(lines), strict=True)
+        self._reader = csv.reader(decoded_lines(lines), strict=True)
         header = self._next_row()
         while header is not None and not header[1]:
             header = self._next_row()
@@ -90,7 +90,12 @@ class SubscriptionFile:
             raise BadInput(f"line {line}: {_why_not_csv(str(error))}") from error
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+def decoded_lines(lines: Iterable[bytes]) -> Iterator[str]:
+    """The text of a CSV file's lines.
+
+    Raises:
+        BadInput: One is not UTF-8, holds a NUL, or is too long to be a row; the sentence tells which.
+    """
     for number, raw in enumerate(lines, start=1):
         if len(raw) > LONGEST_LINE:
             raise BadInput(f"line {number}: is longer than {LONGEST_LINE:,} bytes; is this a CSV file with line ends?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.errors import BadInput
 from domain.instants import zone
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REQUIRED: Final = ("customer_ref", "name", "email", "tel", "customer_uid", "plan", "started_on", "timezone")
-OPTIONAL: Final = ("paid_through", "channel", "quantity")
+OPTIONAL: Final = (
+    "paid_through",
+    "channel",
+    "quantity",
+    "trial_until",
+    "last_paid_amount",
+    "consented_on",
+    "consent_ref",
+)
 
 #: Source: PortOne V1 API, ``customer_uid`` at most 80 characters.
 CUSTOMER_UID_LENGTH: Final = 80
@@ -51,6 +59,10 @@ class SubscriptionRow:
     paid_through: date | None
     channel: str | None = None  # which one issued its card; None: the file does not say
     quantity: int | None = None  # units of its plan, at least 1; None: the file does not say, so one of a new one
+    trial_until: date | None = None  # the first day that is paid; None: no trial, but for the plan's
+    last_paid_amount: int | None = None  # won, of the last period that was paid; None: the file does not say
+    consented_on: date | None = None  # to what it owes from now on
+    consent_ref: str | None = None
 
     @property
     def contact(self) -> tuple[str, str, str]:
@@ -80,7 +92,29 @@ def read_row(fields: Mapping[str, str], *, line: int, default_timezone: str) -> 
         paid_through=_date("paid_through", values["paid_through"]) if values.get("paid_through") else None,
         channel=values.get("channel") or None,
         quantity=_quantity(values["quantity"]) if values.get("quantity") else None,
+        **_terms(values),
     )
+
+
+def _terms(values: Mapping[str, str]) -> dict[str, Any]:
+    """What a row says of a trial, and of what its customer paid and agreed to."""
+    trial_until = _date("trial_until", values["trial_until"]) if values.get("trial_until") else None
+    last_paid = _won("last_paid_amount", values["last_paid_amount"]) if values.get("last_paid_amount") else None
+    consented_on = _date("consented_on", values["consented_on"]) if values.get("consented_on") else None
+    consent_ref = _text(values, "consent_ref", _REF_LENGTH) if values.get("consent_ref") else None
+    if (consented_on is None) != (consent_ref is None):
+        missing = "consented_on" if consented_on is None else "consent_ref"
+        raise BadInput(f"{missing} is empty; consent is a day and where its evidence is kept, both or neither")
+    if trial_until is not None and (values.get("paid_through") or last_paid):
+        raise BadInput("trial_until goes with neither paid_through nor last_paid_amount; a trial has paid nothing")
+    if trial_until is not None and trial_until <= _date("started_on", values["started_on"]):
+        raise BadInput(f"trial_until {trial_until} does not come after started_on; it is the first day that is paid")
+    return {
+        "trial_until": trial_until,
+        "last_paid_amount": last_paid,
+        "consented_on": consented_on,
+        "consent_ref": consent_ref,
+    }
 
 
 def read_customer_uid(value: str) -> str:
@@ -105,7 +139,8 @@ def refuse_far_dates(row: SubscriptionRow, *, today: date) -> None:
         BadInput: A date is more than ten years ahead of ``today``.
     """
     latest = date(today.year + YEARS_AHEAD, today.month, min(today.day, 28))
-    for name, day in (("started_on", row.started_on), ("paid_through", row.paid_through)):
+    for name in ("started_on", "paid_through", "trial_until"):
+        day = getattr(row, name)
         if day is not None and day > latest:
             raise BadInput(f"{name} {day} is more than {YEARS_AHEAD} years ahead; check the year")
 
@@ -138,6 +173,12 @@ def _quantity(value: str) -> int:
         raise BadInput(
             f"quantity {value[:20]!r} is not a whole number from 1 to {_MOST}; correct it, or leave it empty"
         )
+    return int(value)
+
+
+def _won(name: str, value: str) -> int:
+    if not _NUMBER.fullmatch(value) or int(value) > MAXIMUM_AMOUNT:
+        raise BadInput(f"{name} {value[:20]!r} is not a whole number of won; write it as 9900, or leave it empty")
     return int(value)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
-from models import brake, decline, foreign, hint, hold, installation, invoice, invoice_line, refund, subscription  # noqa: F401 - they register their tables
 from models.base import Base
 
 #: One migration at a time, whoever starts: an arbitrary number of our own.

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.billing_period import CatchUp, SkipReason
 from domain.business_day import Shift
 from domain.channel import DEFAULT_CHANNEL
+from domain.consent import WithoutConsent
 from domain.plan_dates import MOST_SPREAD_MINUTES
 from domain.price import MINIMUM_AMOUNT, MOST_INSTALMENTS, Vat
 from domain.stop import Stop
@@ -41,6 +42,8 @@ class Plan(Base):
         CheckConstraint(f"spread_minutes BETWEEN 0 AND {MOST_SPREAD_MINUTES}", name="spread_within_a_day"),
         one_of("catch_up", CatchUp),
         one_of("shift", Shift),
+        CheckConstraint("trial_days >= 1", name="trial_days_from_one"),
+        one_of("without_consent", WithoutConsent),
     )
 
     id: Mapped[Id]
@@ -52,6 +55,8 @@ class Plan(Base):
     shift: Mapped[Word] = mapped_column(server_default=Shift.NONE)
     spread_minutes: Mapped[int] = mapped_column(Integer, server_default="0")
     catch_up: Mapped[Word]
+    trial_days: Mapped[int | None] = mapped_column(Integer)  # of those who come new; None: they pay at once
+    without_consent: Mapped[Word] = mapped_column(server_default=WithoutConsent.STAY)
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -152,9 +157,15 @@ class Subscription(Base):
             "stops_as IS DISTINCT FROM 'pause' OR resumes_at IS NULL OR stops_at < resumes_at",
             name="resumes_after_its_pause",
         ),
+        CheckConstraint("trial_until > started_on", name="trial_until_after_its_start"),
+        CheckConstraint("(changes_from IS NULL) = (changes_at IS NULL)", name="a_change_to_come_says_when"),
+        CheckConstraint("state <> 'ended' OR changes_at IS NULL", name="ended_has_no_change_to_come"),
+        CheckConstraint("state <> 'trialing' OR changes_at IS NOT NULL", name="trialing_is_to_be_decided"),
         # What was asked for ahead and has come.
         Index("ix_subscription_stops", "stops_at", postgresql_where=text("stops_at IS NOT NULL")),
         Index("ix_subscription_resumes", "resumes_at", postgresql_where=text("resumes_at IS NOT NULL")),
+        # Changes of price that are to be decided.
+        Index("ix_subscription_changes", "changes_at", postgresql_where=text("changes_at IS NOT NULL")),
         # What is due to be opened, oldest first.
         Index(
             "ix_subscription_due",
@@ -190,6 +201,12 @@ class Subscription(Base):
     stops_before: Mapped[int | None] = mapped_column(Integer)
     resumes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time: once paused, by itself
     resumes_by: Mapped[str | None] = mapped_column(Text)
+    #: Its trial: the civil day of the first paid period, from which all of them are numbered; None: it had none.
+    trial_until: Mapped[date | None]
+    #: A change of price is ahead: no period from ``changes_from`` on is opened before it is decided, from the billing
+    #: time ``changes_at`` on.
+    changes_from: Mapped[int | None] = mapped_column(Integer)
+    changes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 

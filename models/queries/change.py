@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
-from domain.subscription import BILLABLE
+from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
 from models.ids import new_id
-from models.queries import foreign
+from models.queries import consent, foreign
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
 from models.subscription import BillingKey, SkippedPeriod, Subscription
@@ -32,6 +32,11 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
         text(
             "SELECT s.id, s.customer_id, s.billing_key_id, s.state, s.ended_reason, s.ordinal, s.next_billing_at,"
             " s.stops_at, s.stops_as, s.stops_by, s.stops_before, s.resumes_at, s.resumes_by,"
+            " s.changes_from, s.changes_at,"
+            " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'planned'"
+            "  AND pc.kind = 'conversion') AS in_trial,"
+            " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'ended')"
+            " AS lacked_consent,"
             f" s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by, {CALENDAR}, p.catch_up"
             " FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
         ),
@@ -115,7 +120,7 @@ def write_changed(
     billing_key_id: UUID | None,
     ended_reason: str | None,
 ) -> None:
-    """Write down a change that was made; what was requested is no more, nor what was asked for ahead and is made."""
+    """Write down a change that was made; what was requested is no more, nor what was ahead and is made, or moot."""
     is_made = "(:state = 'ended' OR (:state = 'paused' AND stops_as = 'pause'))"
     tx.connection.execute(
         text(
@@ -127,11 +132,15 @@ def write_changed(
             " resumes_at = CASE WHEN :state = 'ended' THEN NULL ELSE resumes_at END,"
             " resumes_by = CASE WHEN :state = 'ended' THEN NULL ELSE resumes_by END,"
             " next_billing_at = CASE WHEN :state = 'ended' THEN NULL ELSE next_billing_at END,"
+            " changes_from = CASE WHEN :state = 'ended' THEN NULL ELSE changes_from END,"
+            " changes_at = CASE WHEN :state = 'ended' THEN NULL ELSE changes_at END,"
             " paused_at = CASE WHEN :state = 'paused' THEN :now ELSE paused_at END,"
             " requested_change = NULL, requested_key_id = NULL, requested_by = NULL WHERE id = :id"
         ),
         {"id": subscription_id, "state": state, "key": billing_key_id, "ended": ended_reason, "now": tx.now},
     )
+    if state == SubscriptionState.ENDED:
+        consent.withdraw_planned(tx, [subscription_id])
 
 
 def write_resumed(

@@ -180,7 +180,7 @@ def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, en
                 " OR EXISTS (SELECT FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id"
                 "  JOIN channel_state c ON c.name = k.channel AND c.missing_since IS NULL"
                 "  WHERE s.customer_id = :customer AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
-                f"  AND k.foreign_schedule_since IS NULL AND {stop.IS_OPENED} AND {hold.is_free(':end')}"
+                f"  AND k.foreign_schedule_since IS NULL AND {stop.IS_FORESEEN} AND {hold.is_free(':end')}"
                 f"  AND s.state IN ({listed(BILLABLE)}) AND s.next_billing_at < :end)"
             ),
             {"customer": customer_id, "begin": begin, "end": end, "but": but},

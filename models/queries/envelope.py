@@ -42,7 +42,7 @@ _FROM: Final = (
 )
 _PERIODS: Final = (
     f"SELECT s.id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, {CALENDAR}, p.catch_up, k.channel,"
-    f" {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED} AND {stop.IS_OPENED}"
+    f" {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED} AND {stop.IS_FORESEEN}"
 )
 _STANDING: Final = (
     "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"

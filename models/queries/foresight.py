@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
-from domain.subscription import BILLABLE
+from domain.consent import ChangeState
+from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
-from models.queries import stop
+from models.queries import consent, stop
 from models.queries.periods import CALENDAR
 
 if TYPE_CHECKING:
@@ -29,10 +30,18 @@ _FROM: Final = (
 #: A card that was revoked is charged no more; a subscription that is set aside waits for a person.
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 
+#: With the change of price that is ahead, the price that it leads to, and what is known about it.
 _PERIODS: Final = text(
-    f"SELECT s.id, s.ordinal, s.catch_up_below, s.stops_before, s.quantity, {CALENDAR}, p.catch_up, p.code AS plan,"
-    f" p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota, c.customer_ref, k.channel{_FROM}"
-    f" WHERE {_BILLED} AND s.next_billing_at <= :until AND {stop.IS_OPENED}"
+    f"SELECT s.id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from, s.quantity,"
+    f" {CALENDAR}, p.catch_up, p.code AS plan, p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota,"
+    " c.customer_ref, k.channel, pc.kind AS change_kind, pc.effective_at, pc.otherwise,"
+    " coalesce(f.amount, 0) AS old_unit, t.amount AS new_amount,"
+    " t.tax_free AS new_tax_free, t.vat AS new_vat, t.card_quota AS new_card_quota,"
+    f" {consent.AGREED}{_FROM}"
+    f" LEFT JOIN price_change pc ON pc.subscription_id = s.id AND pc.state = '{ChangeState.PLANNED}'"
+    " LEFT JOIN plan_price t ON t.id = pc.to_price_id LEFT JOIN plan_price f ON f.id = pc.from_price_id"
+    f" WHERE s.next_billing_at <= :until AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL AND {stop.IS_FORESEEN}"
+    f" AND s.state IN ({listed((*BILLABLE, SubscriptionState.TRIALING))})"
 )
 #: An undecided attempt is no charge to come: it has gone out, or is sent again as itself.
 _STANDING: Final = text(

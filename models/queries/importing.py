@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from models.consent import Consent, PriceChange
 from models.queries import foreign
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import PLAN_CALENDAR
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 #: A plan with its price of now; without one for a plan whose first price lies ahead.
 _PLANS: Final = (
-    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, price.id AS plan_price_id, price.amount,"
-    " price.tax_free, price.vat, price.card_quota"
+    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, p.trial_days, p.without_consent,"
+    " price.id AS plan_price_id, price.amount, price.tax_free, price.vat, price.card_quota"
     " FROM plan p LEFT JOIN LATERAL (SELECT pp.* FROM plan_price pp WHERE pp.plan_id = p.id"
     " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC LIMIT 1) price ON true"
 )
@@ -30,7 +31,7 @@ _PLANS_PAGE: Final = text(
     f"{_PLANS} WHERE (CAST(:after AS text) IS NULL OR p.code > :after) ORDER BY p.code LIMIT :limit"
 )
 _SUBSCRIPTIONS: Final = text(
-    "SELECT s.id, s.timezone, s.quantity, k.customer_uid, k.channel,"
+    "SELECT s.id, s.timezone, s.quantity, s.trial_until, k.customer_uid, k.channel,"
     " coalesce((SELECT max(x.last_ordinal) + 1 FROM skipped_period x"
     "  WHERE x.subscription_id = s.id AND x.reason = 'paid_elsewhere'), 0) AS unpaid_from"
     " FROM subscription s LEFT JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = ANY(:ids)"
@@ -57,6 +58,17 @@ def write_plans(tx: Transaction, plans: Sequence[Mapping[str, Any]], prices: Seq
     """Write new plans, each with its first price."""
     insert_rows(tx, Plan, plans)
     insert_rows(tx, PlanPrice, prices)
+
+
+def prices_in_force(tx: Transaction, plan_ids: Iterable[Any]) -> Sequence[Row[Any]]:
+    """All versions of these plans' prices whose day has come, the newest first."""
+    return tx.connection.execute(
+        text(
+            "SELECT pp.id, pp.plan_id, pp.amount FROM plan_price pp WHERE pp.plan_id = ANY(:ids)"
+            " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC"
+        ),
+        {"ids": sorted(set(plan_ids)), "now": tx.now},
+    ).all()
 
 
 def customers_by_ref(tx: Transaction, refs: Iterable[str]) -> Mapping[str, Row[Any]]:
@@ -93,12 +105,19 @@ def write_subscriptions(
     keys: Sequence[Mapping[str, Any]],
     subscriptions: Sequence[Mapping[str, Any]],
     skips: Sequence[Mapping[str, Any]],
+    price_changes: Sequence[Mapping[str, Any]] = (),
+    consents: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write new customers, changed contact data, new cards and new subscriptions with the periods they skip."""
+    """Write new customers, changed contact data, new cards and new subscriptions with the periods they skip.
+
+    ``price_changes`` and ``consents`` are of those subscriptions: how trials become paid, what was agreed to before.
+    """
     insert_rows(tx, Customer, customers)
     update_rows(tx, Customer, sorted(contacts, key=lambda row: str(row["id"])))
     insert_rows(tx, BillingKey, keys)
     insert_rows(tx, Subscription, subscriptions)
     insert_rows(tx, SkippedPeriod, skips)
+    insert_rows(tx, PriceChange, price_changes)
+    insert_rows(tx, Consent, consents)
     if keys:
         foreign.compare_soon(tx)

@@ -18,6 +18,7 @@ from domain.invoice import CHARGEABLE
 from domain.refund import OPEN_REFUND, UNDECIDED_REFUND
 from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries.consent_invariants import CONSENT_BROKEN
 from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
 from models.queries.periods import CALENDAR
 from models.queries.stop import IS_OPENED
@@ -49,6 +50,7 @@ _NOT_THE_CUSTOMERS: Final = (
 BROKEN: Final[Mapping[str, str]] = {
     **FOREIGN_BROKEN,
     **STOP_BROKEN,
+    **CONSENT_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"

@@ -30,8 +30,8 @@ _DUE: Final = (
 
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
-    f"SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.quantity,"
-    f" p.name AS plan_name, {CALENDAR}, p.catch_up, pp.amount, pp.tax_free, pp.vat, pp.card_quota"
+    f"SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
+    f" s.quantity, p.name AS plan_name, {CALENDAR}, p.catch_up, pp.amount, pp.tax_free, pp.vat, pp.card_quota"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"

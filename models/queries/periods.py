@@ -6,5 +6,7 @@ from typing import Final
 
 #: Of a plan ``p``.
 PLAN_CALENDAR: Final = "p.every, p.cron, p.charge_time, p.shift, p.spread_minutes"
-#: Of a subscription ``s`` and its plan ``p``.
-CALENDAR: Final = f"s.id AS subscription_id, s.timezone, s.started_on, {PLAN_CALENDAR}"
+#: Of a subscription ``s`` and its plan ``p``. Its periods are counted from the end of its trial, if it had one.
+CALENDAR: Final = (
+    f"s.id AS subscription_id, s.timezone, coalesce(s.trial_until, s.started_on) AS started_on, {PLAN_CALENDAR}"
+)

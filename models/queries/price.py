@@ -7,9 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from domain.consent import ChangeKind, ChangeState
 from models.installation import AuditEntry
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.installation import write_events
+from models.queries.periods import CALENDAR
 from models.subscription import PlanPrice, Subscription
 
 if TYPE_CHECKING:
@@ -30,9 +32,12 @@ _VERSIONS: Final = text(
     " FROM plan_price pp JOIN plan p ON p.id = pp.plan_id WHERE p.code = :code ORDER BY pp.effective_from"
 )
 _PINNED: Final = (
-    "SELECT s.id, c.customer_ref, p.code AS plan, s.plan_price_id, s.state, s.quantity, s.ordinal, s.next_billing_at,"
-    " pp.amount FROM subscription s JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
-    " JOIN plan_price pp ON pp.id = s.plan_price_id"
+    "SELECT s.id, c.customer_ref, p.code AS plan, p.without_consent, s.plan_price_id, s.state, s.quantity, s.ordinal,"
+    " s.changes_at, pp.amount, pc.to_price_id AS planned_price_id,"
+    f" coalesce(pc.kind = '{ChangeKind.CONVERSION}', false) AS in_trial, {CALENDAR}"
+    " FROM subscription s JOIN customer c ON c.id = s.customer_id"
+    " JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
+    f" LEFT JOIN price_change pc ON pc.subscription_id = s.id AND pc.state = '{ChangeState.PLANNED}'"
 )
 _LOCK_PAGE: Final = text(
     f"{_PINNED} WHERE s.plan_price_id = :price_id AND s.state <> 'ended' AND s.id > :after"

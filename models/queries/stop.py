@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 #: The subscription goes on at this instant: its stop has not come.
 GOES_ON: Final = "(s.stops_at IS NULL OR s.stops_at > :now)"
-#: Its next period begins before it stops: it is opened, however late that is.
-IS_OPENED: Final = "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before)"
+_BEFORE_ITS_STOP: Final = "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before)"
+#: Its next period begins before it stops, and no change of price is to be decided first: it is opened, however late.
+IS_OPENED: Final = f"{_BEFORE_ITS_STOP} AND (s.changes_from IS NULL OR s.ordinal + 1 < s.changes_from)"
+#: The same, once such changes are decided.
+IS_FORESEEN: Final = _BEFORE_ITS_STOP
 
 #: A stop waits for a change that waits for an outcome, but for a cancel, which wins over any but itself; and for the
 #: periods that began before it.
@@ -36,7 +39,13 @@ _RESUME_HAS_COME: Final = (
     f"s.resumes_at <= :now AND s.state = '{SubscriptionState.PAUSED}'"
     f" AND s.requested_change IS DISTINCT FROM 'cancel' AND {GOES_ON}"
 )
-HAS_COME: Final = f"s.set_aside_reason IS NULL AND (({_STOP_HAS_COME}) OR ({_RESUME_HAS_COME}))"
+_PRICED: Final = listed((*BILLABLE, SubscriptionState.TRIALING))
+#: A change of price is decided when the first period is due that it is about, and all before that are opened.
+PRICE_HAS_COME: Final = (
+    f"s.changes_at <= :now AND s.next_billing_at <= :now AND s.state IN ({_PRICED})"
+    f" AND s.ordinal + 1 >= s.changes_from AND {_BEFORE_ITS_STOP} AND s.requested_change IS DISTINCT FROM 'cancel'"
+)
+HAS_COME: Final = f"s.set_aside_reason IS NULL AND (({_STOP_HAS_COME}) OR ({_RESUME_HAS_COME}) OR ({PRICE_HAS_COME}))"
 
 _LOCK_COME: Final = text(
     f"SELECT s.id FROM subscription s WHERE {HAS_COME} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
@@ -93,11 +102,14 @@ def owed(tx: Transaction, subscription_id: UUID) -> Row[Any]:
 
 
 def first_to_come(tx: Transaction) -> datetime | None:
-    """The next instant at which a subscription stops or goes on by itself; None: none does."""
+    """The next instant at which a subscription stops, goes on, or its price changes by itself; None: none does."""
     found: datetime | None = tx.connection.execute(
         text(
             "SELECT least((SELECT min(s.stops_at) FROM subscription s WHERE s.set_aside_reason IS NULL"
-            "  AND s.stops_at > :now), (SELECT min(s.resumes_at) FROM subscription s"
+            "  AND s.stops_at > :now), (SELECT min(greatest(s.changes_at, s.next_billing_at)) FROM subscription s"
+            "  WHERE s.set_aside_reason IS NULL AND greatest(s.changes_at, s.next_billing_at) > :now"
+            f"  AND s.changes_at IS NOT NULL AND s.state IN ({_PRICED})),"
+            " (SELECT min(s.resumes_at) FROM subscription s"
             f"  WHERE s.set_aside_reason IS NULL AND s.resumes_at > :now AND s.state = '{SubscriptionState.PAUSED}'))"
         ),
         {"now": tx.now},

@@ -17,8 +17,10 @@ _CLAIM_TAKES: Final = "interval '30 seconds'"
 STOP_BROKEN: Final[Mapping[str, str]] = {
     "what_has_come_is_made": (
         "SELECT s.id, CASE WHEN s.stops_at < :slow_now THEN s.stops_as || ' was to come at ' || s.stops_at"
-        " ELSE 'was to go on at ' || s.resumes_at END || ' and did not' FROM subscription s"
-        f" WHERE least(s.stops_at, s.resumes_at) < :slow_now AND ({HAS_COME.replace(':now', ':slow_now')})"
+        " WHEN s.resumes_at < :slow_now AND s.state = 'paused' THEN 'was to go on at ' || s.resumes_at"
+        " ELSE 'its price was to be decided at ' || s.changes_at END || ' and did not' FROM subscription s"
+        " WHERE least(s.stops_at, s.resumes_at, s.changes_at) < :slow_now"
+        f" AND ({HAS_COME.replace(':now', ':slow_now')})"
         " AND s.created_at < :slow_real"
         # Until these it could not be made.
         " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id AND e.recorded_at >= :slow_real"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptEvent, AttemptState
+from domain.consent import CHANGE_TABLE, ChangeEvent, ChangeState
 from domain.errors import IllegalTransition
 from domain.foreign import ADOPTION_TABLE, AdoptionEvent, AdoptionState
 from domain.hold import HOLD_TABLE, HoldEvent, HoldState
@@ -34,6 +35,18 @@ _R: Final = RefundState
 _RE: Final = RefundEvent
 _S: Final = SubscriptionState
 _SE: Final = SubscriptionEvent
+_C: Final = ChangeState
+#: Of one that is billed: it has its card, and neither a trial nor a pause ends.
+_COMES_FROM_ELSEWHERE: Final = frozenset(
+    {
+        _SE.CARD_ADDED,
+        _SE.TRIAL_CARD_ADDED,
+        _SE.TRIAL_ENDED,
+        _SE.RESUMED,
+        _SE.RESUMED_IN_DEBT,
+        _SE.RESUMED_IN_TRIAL,
+    }
+)
 
 #: Events that no row in this state takes, and why.
 REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
@@ -61,6 +74,11 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
         HoldState.RELEASED: frozenset(HoldEvent),
         HoldState.EXPIRED: frozenset(HoldEvent),
     },
+    "Change of price": {
+        _C.PLANNED: frozenset(),
+        # Decided, for good: another one may be planned.
+        **{state: frozenset(ChangeEvent) for state in ChangeState if state is not _C.PLANNED},
+    },
     "Invoice": {
         # The ladder has not begun.
         _I.OPEN: frozenset({_IE.GIVEN_UP}),
@@ -73,13 +91,13 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
     },
     "Subscription": {
         # No card, so nothing was charged, and there is nothing to pause.
-        _S.PENDING: frozenset(_SE) - {_SE.CARD_ADDED, _SE.ENDED},
+        _S.PENDING: frozenset(_SE) - {_SE.CARD_ADDED, _SE.TRIAL_CARD_ADDED, _SE.ENDED},
         # Nothing is owed during a trial.
         _S.TRIALING: frozenset(_SE) - {_SE.TRIAL_ENDED, _SE.PAUSED, _SE.ENDED},
-        _S.ACTIVE: frozenset({_SE.CARD_ADDED, _SE.TRIAL_ENDED, _SE.RESUMED, _SE.RESUMED_IN_DEBT}),
-        _S.PAST_DUE: frozenset({_SE.CARD_ADDED, _SE.TRIAL_ENDED, _SE.RESUMED, _SE.RESUMED_IN_DEBT}),
+        _S.ACTIVE: _COMES_FROM_ELSEWHERE,
+        _S.PAST_DUE: _COMES_FROM_ELSEWHERE,
         # Whether it is in debt is looked up at the resume; a decline that comes meanwhile wakes nobody.
-        _S.PAUSED: frozenset({_SE.CARD_ADDED, _SE.TRIAL_ENDED, _SE.DEBT_AROSE, _SE.PAUSED}),
+        _S.PAUSED: frozenset({_SE.CARD_ADDED, _SE.TRIAL_CARD_ADDED, _SE.TRIAL_ENDED, _SE.DEBT_AROSE, _SE.PAUSED}),
         # Ended is for good; late money may still clear a debt.
         _S.ENDED: frozenset(_SE) - {_SE.DEBT_CLEARED},
     },
@@ -103,6 +121,7 @@ REFUSED: Final[Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]]] = {
 
 EVENTS: Final[Mapping[str, type[StrEnum]]] = {
     "Adoption": AdoptionEvent,
+    "Change of price": ChangeEvent,
     "Charge attempt": AttemptEvent,
     "Hold": HoldEvent,
     "Invoice": InvoiceEvent,
@@ -111,6 +130,7 @@ EVENTS: Final[Mapping[str, type[StrEnum]]] = {
 }
 TABLES: Final = {
     "Adoption": ADOPTION_TABLE,
+    "Change of price": CHANGE_TABLE,
     "Charge attempt": ATTEMPT_TABLE,
     "Hold": HOLD_TABLE,
     "Invoice": INVOICE_TABLE,

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg import sql
 
 from tests.support.brake_rows import brake_rows
+from tests.support.consent_rows import FURNISHED_CONSENT, consent_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
 from tests.support.price_rows import line_rows
 from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
@@ -36,6 +37,7 @@ def row(table: str) -> dict[str, Any]:
         line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
     )
     kinds |= stop_rows(own, subscription_id=SUBSCRIPTION)
+    kinds |= consent_rows(own, subscription_id=SUBSCRIPTION, price_id=PRICE)
     return kinds[table]
 
 
@@ -197,5 +199,10 @@ def furnish(connection: psycopg.Connection) -> None:
         insert(connection, table, row(table) | names)
     insert(connection, "subscription", row("subscription") | {"id": ADOPTED})
     insert(connection, "invoice", row("invoice") | {"id": OTHER_INVOICE})
-    for table, names in (*FURNISHED_FOREIGN.items(), *FURNISHED_REFUND, *FURNISHED_TOLD.items()):
+    for table, names in (
+        *FURNISHED_FOREIGN.items(),
+        *FURNISHED_REFUND,
+        *FURNISHED_TOLD.items(),
+        *FURNISHED_CONSENT.items(),
+    ):
         insert(connection, table, row(table) | names)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.charge_attempt import ATTEMPT_TABLE, AttemptState
+from domain.consent import CHANGE_TABLE, ChangeState
 from domain.foreign import ADOPTION_TABLE, AdoptionState
 from domain.hold import HOLD_TABLE, HoldState
 from domain.invoice import INVOICE_TABLE, InvoiceState
@@ -76,6 +77,15 @@ MACHINES: Final = (
         table=ADOPTION_TABLE,
         starts=(AdoptionState.CREATED,),
         final=(AdoptionState.DONE,),
+    ),
+    Machine(
+        name="Change of price",
+        told="From a period on a subscription is to owe another price, or its trial is to become paid. It is decided"
+        " when that period is due: a rise is made with consent and a notice in time only.",
+        states=ChangeState,
+        table=CHANGE_TABLE,
+        starts=(ChangeState.PLANNED,),
+        final=(ChangeState.MADE, ChangeState.LAPSED, ChangeState.ENDED, ChangeState.WITHDRAWN),
     ),
     Machine(
         name="Hold",

@@ -105,6 +105,12 @@ _ADOPTION = (
 _ADOPTED = f"INSERT INTO adopted_schedule VALUES ({_PAYER}, 0, 'default', 'old', now(), 9900, '{{became}}')"
 
 
+_CHANGE = (
+    "INSERT INTO price_change (id, subscription_id, kind, to_price_id, old_won, new_won, from_ordinal, effective_at,"
+    " otherwise, state, planned_by, planned_at, decided_at, decided_for) SELECT gen_random_uuid(), s.id, 'conversion',"
+    " s.plan_price_id, 0, 9900, 0, '2026-01-01', 'stay', 'made', 'kim', '2026-01-01', '2026-01-01', '2026-01-01'"
+    " FROM subscription s WHERE s.id = " + _SOME
+)
 CASES: list[tuple[str, tuple[str, ...]]] = [
     ("paid_invoice_has_its_payment", (f"UPDATE payment SET counts = false WHERE invoice_id = {_PAID}",)),
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
@@ -193,6 +199,19 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
                 f" stops_before = ordinal + 1, created_at = '2025-12-01' WHERE id = {_SOME}"
             ),
         ),
+    ),
+    ("no_rise_without_consent", (_CHANGE,)),
+    (
+        "nothing_is_opened_before_its_price_is_decided",
+        (f"UPDATE subscription SET changes_from = 0, changes_at = '2027-01-01' WHERE id = {_PAYER}",),
+    ),
+    (
+        "a_trial_owes_nothing",
+        (f"UPDATE subscription SET trial_until = started_on + 1 WHERE id = {_PAYER}",),
+    ),
+    (
+        "what_is_to_be_decided_is_known",
+        (f"UPDATE subscription SET changes_from = ordinal + 1, changes_at = '2027-01-01' WHERE id = {_SOME}",),
     ),
     ("nothing_is_sent_to_a_revoked_card", ("UPDATE billing_key SET revoked_at = '2026-01-01'",)),
     (

@@ -12,9 +12,22 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
-from models import brake, decline, foreign, hint, hold, installation, invoice, invoice_line, refund, subscription  # noqa: F401 - they register their tables
+from models import (  # noqa: F401 - they register their tables
+    brake,
+    consent,
+    decline,
+    foreign,
+    hint,
+    hold,
+    installation,
+    invoice,
+    invoice_line,
+    refund,
+    subscription,
+)
 from models.base import Base
 from tests.support.brake_rows import FORBIDDEN_BRAKE
+from tests.support.consent_rows import FORBIDDEN_CONSENT
 from tests.support.databases import fresh_database
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.plan_rows import FORBIDDEN_PLAN
@@ -164,6 +177,7 @@ FORBIDDEN = [
             FORBIDDEN_FOREIGN,
             FORBIDDEN_REFUND,
             FORBIDDEN_BRAKE,
+            FORBIDDEN_CONSENT,
             FORBIDDEN_STOP,
             FORBIDDEN_TOLD,
             FORBIDDEN_PRICE,
@@ -174,9 +188,11 @@ FORBIDDEN = [
 ]
 APPEND_ONLY = (
     "audit_entry",
+    "consent",
     "decline_rule",
     "evidence",
     "invoice_line",
+    "notice",
     "payment_cancellation",
     "refund_evidence",
     "skipped_period",
