@@ -328,10 +328,11 @@ class _Chunk:
         is_spread = plan.catch_up == CatchUp.ALL
         due = point.due_besides + (0 if is_spread else point.due_behind)
         spread = arrears.behind_count if is_spread else 0
+        fee = plan.setup_fee if arrears.first == 0 else 0  # with the first of them
         tally.due_count += due
-        tally.due_won += due * amount
+        tally.due_won += due * amount + (fee if due and not spread else 0)
         tally.spread_count += spread
-        tally.spread_won += spread * amount
+        tally.spread_won += spread * amount + (fee if spread else 0)
 
 
 def _channel_of(row: SubscriptionRow, terms: Terms) -> str:

@@ -133,7 +133,7 @@ def conversion(tx: Transaction, created: Mapping[str, Any], plan: Row[Any], cale
         from_price_id=None,
         to_price_id=created["plan_price_id"],
         old_won=0,
-        new_won=created["quantity"] * plan.amount,
+        new_won=created["quantity"] * plan.amount + plan.setup_fee,
         from_ordinal=0,
         effective_at=effective_at(calendar, 0, ChangeKind.CONVERSION),
         otherwise=plan.without_consent,

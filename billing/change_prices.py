@@ -64,7 +64,7 @@ def add_price(
     Args:
         database: Where it is kept.
         code: The plan's.
-        asked: Keys of a price. ``vat`` and ``card_quota`` that are not asked for stay as in the version before.
+        asked: Keys of a price. ``vat``, ``card_quota`` and ``setup_fee`` that are not asked for stay as before.
         on: The civil day from whose first instant it is in force.
         zone_name: The day's.
         by: Who asks, and why.
@@ -81,7 +81,7 @@ def add_price(
         newest = standing[-1]
         if newest.tax_free and "tax_free" not in asked:
             raise BadInput(f"{where}: {newest.tax_free:,} won of its price are tax-free; say --tax-free of the new one")
-        before = {key: getattr(newest, key) for key in ("vat", "card_quota")}
+        before = {key: getattr(newest, key) for key in ("vat", "card_quota", "setup_fee")}
         price = read_price(before | asked, where)
         effective_from = _day_from(tx, newest, on, zone_name, where)
         if not dry_run:
@@ -186,5 +186,6 @@ def _audit(tx: Transaction, action: str, plan_id: UUID, by: By, price: Price, ef
         tax_free=price.tax_free,
         vat=price.vat,
         card_quota=price.card_quota,
+        setup_fee=price.setup_fee,
         effective_from=effective_from.isoformat(),
     )

@@ -24,6 +24,7 @@ class DuePeriod:
     """A period that is due, and when its charge is: at its own due time, or on its day if it catches up. UTC."""
 
     period: BillingPeriod
+    due_at: datetime
     attempt_at: datetime
     is_catch_up: bool
 
@@ -45,6 +46,7 @@ def due_periods(
         is_catch_up = ordinal < subscription.catch_up_below and subscription.catch_up == CatchUp.ALL
         yield DuePeriod(
             period=calendar.period(ordinal),
+            due_at=due_at,
             attempt_at=_catch_up_day(subscription, now=now, after=ordinal - first) if is_catch_up else due_at,
             is_catch_up=is_catch_up,
         )

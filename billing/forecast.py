@@ -95,6 +95,15 @@ def expect_rises(tx: Transaction, rises: Sequence[tuple[UUID, int]]) -> None:
             envelope.add_expected(tx, day.channel, day.day, Volume(charges=0, won=more))
 
 
+def expect_item(tx: Transaction, subscription_id: UUID, *, won: int) -> None:
+    """A person put so many won on a subscription's next invoice: a day that is forecast already expects them."""
+    envelope.alone(tx, or_beside_others=True)
+    for row in envelope.subscriptions_by_id(tx, [subscription_id]):
+        for day in envelope.envelopes_to_come(tx, [row.channel]):
+            if max(day.begins_at, tx.now) <= max(row.next_billing_at, tx.now) < day.ends_at:
+                envelope.add_expected(tx, day.channel, day.day, Volume(won=won))
+
+
 def later_today(tx: Transaction, channel: str, *, end: datetime) -> Volume:
     """What the day will see by itself and is not due yet, or not opened: until ``end``, its end."""
     standing = envelope.standing(tx, channel=channel, after=tx.now, end=end)
@@ -151,7 +160,7 @@ def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: 
             uncounted += 1
             continue
         charges += count
-        won += count * subscription.amount
+        won += count * subscription.amount + (subscription.items if count else 0)
     if uncounted:
         _log.warning("forecast.uncounted", subscriptions=uncounted)
     return Volume(charges=charges, won=won)

@@ -1,5 +1,6 @@
 """Which charges will fall due? The periods that the opening will open, by its own code, and what stands open already.
 
+Items, coupons, credit and what is carried are used up as the opening will use them; what owes nothing is no charge.
 Foreseen is what falls due by itself and as things stand: no decline that is still to come, no pause that ends, no
 change that a person makes. A change of price that is ahead is decided by the consent and the notice that are there
 now; without them the old price stays, a trial goes on, or the subscription ends. What a brake or a hold keeps back is
@@ -8,15 +9,19 @@ due all the same, and is told with its due time.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from billing.due_periods import due_periods
-from billing.lines import owed_by
+from billing.lines import Reckoning, gather
 from domain.consent import ChangeEvent, ChangeKind, decided
 from domain.price import Price, Vat
 from models.queries import foresight
 from models.queries.consent import agreed_of
+from models.queries.foresight import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +30,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from domain.invoice_line import Owed
+    from billing.due_periods import DuePeriod
     from models.session import Transaction
+
+    _Place: TypeAlias = tuple[datetime, datetime, UUID, int]
+    _Steps: TypeAlias = Iterator[tuple[_Place, Row[Any], DuePeriod, Price | None, Reckoning]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,44 +72,88 @@ def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
             amount=row.amount,
             attempts=row.attempt_count,
         )
-    for subscription in foresight.subscriptions_due(tx, until=until):
-        owed, owed_then = owed_by(subscription), _owed_then(subscription)
-        for due in due_periods(subscription, now=tx.now, until=until):
-            if subscription.changes_from is not None and due.period.ordinal >= subscription.changes_from:
-                if owed_then is None:
-                    break
-                owed = owed_then
-            if due.attempt_at <= until:
-                yield Foreseen(
-                    due_at=due.attempt_at,
-                    subscription_id=subscription.id,
-                    customer_ref=subscription.customer_ref,
-                    plan=subscription.plan,
-                    channel=subscription.channel,
-                    ordinal=due.period.ordinal,
-                    amount=owed.amount,
-                )
+    for subscription, due, amount in _periods(tx, until=until):
+        if amount and due.attempt_at <= until:
+            yield Foreseen(
+                due_at=due.attempt_at,
+                subscription_id=subscription.id,
+                customer_ref=subscription.customer_ref,
+                plan=subscription.plan,
+                channel=subscription.channel,
+                ordinal=due.period.ordinal,
+                amount=amount,
+            )
 
 
-def _owed_then(subscription: Row[Any]) -> Owed | None:
-    """What each period owes from a change of price on that is ahead, as things stand; None: nothing."""
-    if subscription.changes_from is None:
+def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], DuePeriod, int]]:
+    """Every period to be opened, with what it will owe.
+
+    Those of customers with credit come last, all of them in the order in which they will be opened: they share it.
+    """
+    shared: list[_Steps] = []
+    credit: dict[UUID, int] = {}
+    subscriptions = foresight.subscriptions_due(tx, until=until)
+    while page := list(islice(subscriptions, PAGE)):
+        gathered = gather(tx, page)
+        for subscription in page:
+            own = gathered.credit.get(subscription.customer_id)
+            if own is not None:
+                credit.setdefault(subscription.customer_id, own)
+                reckoning = Reckoning(subscription, gathered, credit=credit)
+                shared.append(_steps(subscription, reckoning, now=tx.now, until=until))
+                continue
+            reckoning = Reckoning(subscription, gathered)
+            for due, price in _priced(subscription, now=tx.now, until=until):
+                yield subscription, due, reckoning.period(due.period.ordinal, price=price).owed.amount
+    for step in heapq.merge(*shared, key=itemgetter(0)):
+        _, subscription, due, price, reckoning = step
+        yield subscription, due, reckoning.period(due.period.ordinal, price=price).owed.amount
+
+
+def _steps(subscription: Row[Any], reckoning: Reckoning, *, now: datetime, until: datetime) -> _Steps:
+    """A subscription's periods, each with its place among others': what is due by now is opened whole, and first."""
+    for due, price in _priced(subscription, now=now, until=until):
+        opened_at = max(due.due_at, now)
+        within = subscription.next_billing_at if due.due_at <= now else due.due_at
+        yield (opened_at, within, subscription.id, due.period.ordinal), subscription, due, price, reckoning
+
+
+def _priced(subscription: Row[Any], *, now: datetime, until: datetime) -> Iterator[tuple[DuePeriod, Price | None]]:
+    """Its periods as they will be opened, each with another price than it is pinned to; None: with that one."""
+    changes_from = subscription.changes_from
+    is_decided, price = False, None
+    for due in due_periods(subscription, now=now, until=until):
+        if changes_from is not None and due.period.ordinal >= changes_from and not is_decided:
+            is_decided, price = True, _new_price(subscription)
+            if price is None and not _stays(subscription):
+                return
+        yield due, price
+
+
+def _new_price(subscription: Row[Any]) -> Price | None:
+    """What a unit costs from a change on that is ahead, as things stand; None: it is not made."""
+    if _becomes(subscription) is not ChangeEvent.MADE:
         return None
-    kind = ChangeKind(subscription.change_kind)
-    becomes = decided(
-        kind,
+    return Price(
+        amount=subscription.new_amount,
+        tax_free=subscription.new_tax_free,
+        vat=Vat(subscription.new_vat),
+        card_quota=subscription.new_card_quota,
+        setup_fee=subscription.new_setup_fee,
+    )
+
+
+def _stays(subscription: Row[Any]) -> bool:
+    """Whether its old price goes on if the change is not made; a trial goes on free, or it ends."""
+    return subscription.change_kind == ChangeKind.PRICE and _becomes(subscription) is ChangeEvent.LAPSED
+
+
+def _becomes(subscription: Row[Any]) -> ChangeEvent:
+    return decided(
+        ChangeKind(subscription.change_kind),
         agreed_of(subscription),
         old=subscription.old_unit,
         new=subscription.new_amount,
         at=max(subscription.effective_at, subscription.next_billing_at),
         otherwise=subscription.otherwise,
     )
-    if becomes is ChangeEvent.MADE:
-        price = Price(
-            amount=subscription.new_amount,
-            tax_free=subscription.new_tax_free,
-            vat=Vat(subscription.new_vat),
-            card_quota=subscription.new_card_quota,
-        )
-        return owed_by(subscription, price)
-    return owed_by(subscription) if becomes is ChangeEvent.LAPSED and kind is ChangeKind.PRICE else None

@@ -1,33 +1,146 @@
-"""What does a subscription owe a period, by the price that it is pinned to, and which rows tell of it?"""
+"""What do subscriptions owe a period? All that stands for a batch of them is gathered here, for who opens and foresees.
+
+The reckoning itself is ``domain/owing.py``; here are the rows that it is made of, and the rows that tell of it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from domain.invoice_line import Owed, base_item, reckon
+from domain.coupon import Discount, RunningCoupon
+from domain.invoice_line import Item, LineKind, Owed
+from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes
 from domain.price import Price, Vat
+from models.queries import beside as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
 
+    from models.session import Transaction
+
 
 def price_of(row: Row[Any]) -> Price:
     """The price in a row that has a version's columns."""
-    return Price(amount=row.amount, tax_free=row.tax_free, vat=Vat(row.vat), card_quota=row.card_quota)
+    return Price(
+        amount=row.amount,
+        tax_free=row.tax_free,
+        vat=Vat(row.vat),
+        card_quota=row.card_quota,
+        setup_fee=row.setup_fee,
+    )
 
 
-def owed_by(subscription: Row[Any], price: Price | None = None) -> Owed:
-    """What each of its periods owes that is opened now, or would by another price.
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """What stands for a batch of subscriptions beside their prices.
 
-    Raises:
-        RuleBroken: Its quantity makes more than can be charged.
+    ``credit`` is by customer, and shared by all of their subscriptions: it shrinks as their periods are reckoned.
     """
-    price = price or price_of(subscription)
-    items = [base_item(description=subscription.plan_name, quantity=subscription.quantity, price=price)]
-    return reckon(items, vat=price.vat, card_quota=price.card_quota)
+
+    add_ons: dict[UUID, tuple[AddOn, ...]] = field(default_factory=dict)
+    items: dict[UUID, tuple[WaitingItem, ...]] = field(default_factory=dict)
+    coupons: dict[UUID, Row[Any]] = field(default_factory=dict)
+    credit: dict[UUID, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodOwed:
+    """What a period owes, and what it used up of what stands: item ids, won of credit, whether a coupon."""
+
+    owed: Owed
+    items: tuple[UUID, ...]
+    credit: int
+    is_coupon_used: bool
+
+
+def gather(tx: Transaction, subscriptions: Sequence[Row[Any]], *, lock: bool = False) -> Gathered:
+    """All that stands beside the prices of a batch; so many statements, however many they are.
+
+    Args:
+        tx: Where; with ``lock`` the subscriptions are locked already.
+        subscriptions: Rows with ``id`` and ``customer_id``.
+        lock: It is going to be used: credit is locked, last.
+    """
+    ids = [row.id for row in subscriptions]
+    found = Gathered()
+    if not ids:
+        return found
+    for row in queries.add_ons(tx, ids):
+        add_on = AddOn(item=item_of(row, LineKind.ADD_ON), first=row.first_ordinal, until=row.until_ordinal)
+        found.add_ons[row.subscription_id] = (*found.add_ons.get(row.subscription_id, ()), add_on)
+    for row in queries.waiting_items(tx, ids):
+        waiting = WaitingItem(id=row.id, item=item_of(row, LineKind.ITEM))
+        found.items[row.subscription_id] = (*found.items.get(row.subscription_id, ()), waiting)
+    found.coupons = {row.subscription_id: row for row in queries.running_coupons(tx, ids)}
+    found.credit = dict(queries.credit_of(tx, [row.customer_id for row in subscriptions], lock=lock))
+    return found
+
+
+class Reckoning:
+    """One subscription on its way from period to period, with what stands for it after each."""
+
+    def __init__(self, subscription: Row[Any], gathered: Gathered, *, credit: dict[UUID, int] | None = None) -> None:
+        self._customer_id: UUID = subscription.customer_id
+        self._credit = gathered.credit if credit is None else credit
+        self.coupon = gathered.coupons.get(subscription.id)
+        self._pinned = Terms(
+            plan_name=subscription.plan_name, quantity=subscription.quantity, price=price_of(subscription)
+        )
+        self.beside = Beside(
+            add_ons=gathered.add_ons.get(subscription.id, ()),
+            carried=Part(amount=subscription.carried, tax_free=subscription.carried_tax_free),
+            items=gathered.items.get(subscription.id, ()),
+            coupon=None if self.coupon is None else _running(self.coupon),
+        )
+
+    def period(self, ordinal: int, *, price: Price | None = None) -> PeriodOwed:
+        """What its next period owes, which is this one; ``price``: by another one than it is pinned to.
+
+        Raises:
+            RuleBroken: It is more than can be charged at once.
+        """
+        before = replace(self.beside, credit=self._credit.get(self._customer_id, 0))
+        terms = self._pinned if price is None else replace(self._pinned, price=price)
+        owed, self.beside = owes(terms, before, ordinal=ordinal)
+        used = before.credit - self.beside.credit
+        if used:
+            self._credit[self._customer_id] = self.beside.credit
+        return PeriodOwed(
+            owed=owed,
+            items=tuple(waiting.id for waiting in before.items),
+            credit=used,
+            is_coupon_used=any(line.kind is LineKind.COUPON for line in owed.lines),
+        )
+
+
+def _running(row: Row[Any]) -> RunningCoupon:
+    return RunningCoupon(
+        code=row.code,
+        discount=Discount(percent=row.percent, won=row.won),
+        left=None if row.periods is None else row.periods - row.used,
+    )
+
+
+def item_of(row: Row[Any], kind: LineKind) -> Item:
+    """What a row of an item or of an add-on says is owed."""
+    return Item(
+        kind=kind,
+        description=row.description,
+        quantity=row.quantity,
+        unit_amount=row.unit_amount,
+        unit_tax_free=row.unit_tax_free,
+    )
+
+
+def coupon_row(coupon: Row[Any], *, used: int, now: datetime) -> dict[str, Any]:
+    """The row of a coupon that so many more periods have used."""
+    so_far = coupon.used + used
+    return {"id": coupon.id, "used": so_far, "ended_at": now if so_far == coupon.periods else None}
 
 
 def line_rows(invoice_id: UUID, owed: Owed) -> Iterator[dict[str, Any]]:

@@ -242,7 +242,8 @@ def _moved(tx: Transaction, row: Row[Any], target: Row[Any]) -> MovedOne:
         customer_ref=row.customer_ref,
         quantity=row.quantity,
         old_won=0 if row.in_trial else row.quantity * row.amount,
-        new_won=row.quantity * target.amount,
+        # The first invoice after a trial has the setup fee.
+        new_won=row.quantity * target.amount + (target.setup_fee if ordinal == 0 else 0),
         ordinal=ordinal,
         period_start=calendar.start(ordinal),
         decided_at=None if is_at_once else effective_at(calendar, ordinal, kind),

@@ -1,4 +1,4 @@
-"""Step 2 of a charge: periods that are due get their invoice, once each.
+"""Step 2 of a charge: periods that are due get their invoice, once each, with all that stands for them.
 
 One commit a batch. Two of these at once take different subscriptions; the unique (subscription, ordinal, purpose)
 stands behind that. A batch that fails is done again row by row, and the row that fails is set aside, visibly.
@@ -6,7 +6,7 @@ stands behind that. A batch that fails is done again row by row, and the row tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,17 +14,22 @@ import structlog
 
 from billing.calendars import calendar_of
 from billing.due_periods import due_periods
-from billing.lines import line_rows, owed_by
-from domain.invoice import InvoiceState, Purpose, Trigger
+from billing.lines import Reckoning, coupon_row, gather, line_rows
+from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
+from domain.states import advance
 from models.ids import new_id
 from models.queries import installation, open_period
+from models.queries.beside import Used
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy import Row
 
+    from billing.due_periods import DuePeriod
+    from billing.lines import Gathered
     from billing.ports import Ports
     from domain.invoice_line import Owed
     from models.session import Transaction
@@ -35,6 +40,16 @@ _log = structlog.get_logger("billing")
 BATCH: Final = 500
 #: Periods of one subscription in one commit; the rest follow in the next.
 PERIODS_AT_ONCE: Final = 150
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """The rows of one commit."""
+
+    invoices: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
+    used: Used = field(default_factory=Used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,34 +75,16 @@ def open_due_periods(ports: Ports) -> Opened:
 def _open_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> Opened:
     with ports.database.transaction() as tx:
         due = open_period.lock_due_subscriptions(tx, limit=limit, only=only)
-        invoices: list[dict[str, Any]] = []
-        lines: list[dict[str, Any]] = []
-        moved: list[dict[str, Any]] = []
-        for subscription in due:
-            owed = owed_by(subscription)
-            opened = _periods_of(tx, subscription, owed)
-            invoices.extend(opened)
-            lines.extend(row for invoice in opened for row in line_rows(invoice["id"], owed))
-            # None: a day that the holidays now say is none. Its charge is due later.
-            last = opened[-1]["ordinal"] if opened else subscription.ordinal
-            next_at = calendar_of(subscription).due_at(last + 1)
-            moved.append({"id": subscription.id, "ordinal": last, "next_billing_at": next_at})
-        open_period.write_opened(tx, invoices=invoices, lines=lines, subscriptions=moved)
-        installation.write_events(
-            tx,
-            [
-                installation.event(
-                    tx,
-                    "invoice.opened",
-                    subscription_id=row["subscription_id"],
-                    invoice_id=row["id"],
-                    ordinal=row["ordinal"],
-                    amount=row["amount"],
-                )
-                for row in invoices
-            ],
+        gathered = gather(tx, due, lock=True)
+        batch = _Batch()
+        # In one order, by which who foresees shares a customer's credit, too.
+        for subscription in sorted(due, key=lambda row: (row.next_billing_at, row.id)):
+            _open(tx, subscription, gathered, batch)
+        open_period.write_opened(
+            tx, invoices=batch.invoices, lines=batch.lines, subscriptions=batch.moved, used=batch.used
         )
-    return Opened(subscriptions=len(due), invoices=len(invoices))
+        installation.write_events(tx, [event for row in batch.invoices for event in _events(tx, row)])
+    return Opened(subscriptions=len(due), invoices=len(batch.invoices))
 
 
 def _open_one_by_one(ports: Ports) -> Opened:
@@ -120,27 +117,64 @@ def _open_one_by_one(ports: Ports) -> Opened:
     return Opened(subscriptions=len(ids), invoices=invoices, set_aside=set_aside)
 
 
-def _periods_of(tx: Transaction, subscription: Row[Any], owed: Owed) -> list[dict[str, Any]]:
-    due = islice(due_periods(subscription, now=tx.now, until=tx.now, before=subscription.changes_from), PERIODS_AT_ONCE)
-    return [
+def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _Batch) -> None:
+    """The invoices of one subscription's due periods, what they use up, and how far it came."""
+    reckoning = Reckoning(subscription, gathered)
+    last, coupons_used = subscription.ordinal, 0
+    periods = due_periods(subscription, now=tx.now, until=tx.now, before=subscription.changes_from)
+    for due in islice(periods, PERIODS_AT_ONCE):
+        last = due.period.ordinal
+        period = reckoning.period(last)
+        invoice = _invoice(tx, subscription, due, period.owed)
+        batch.invoices.append(invoice)
+        batch.lines.extend(line_rows(invoice["id"], period.owed))
+        batch.used.items.extend((item, invoice["id"]) for item in period.items)
+        if period.credit:
+            batch.used.credit.append((subscription.customer_id, invoice["id"], period.credit))
+        coupons_used += period.is_coupon_used
+    if reckoning.coupon is not None and coupons_used:
+        batch.used.coupons.append(coupon_row(reckoning.coupon, used=coupons_used, now=tx.now))
+    carried = reckoning.beside.carried
+    batch.moved.append(
         {
-            "id": new_id(tx.real),
-            "subscription_id": subscription.id,
-            "purpose": Purpose.PERIOD,
-            "ordinal": each.period.ordinal,
-            "period_start": each.period.start,
-            "period_end": each.period.end,
-            "amount": owed.amount,
-            "tax_free": owed.tax_free,
-            "vat_amount": owed.vat_amount,
-            "card_quota": owed.card_quota,
-            "state": InvoiceState.OPEN,
-            "is_catch_up": each.is_catch_up,
-            "next_attempt_at": each.attempt_at,
-            "next_trigger": Trigger.SCHEDULE,
-            "ladder_step": 0,
-            "attempt_count": 0,
-            "opened_at": tx.now,
+            "id": subscription.id,
+            "ordinal": last,
+            # Nothing opened: a day that the holidays now say is none. Its charge is due later.
+            "next_billing_at": calendar_of(subscription).due_at(last + 1),
+            "carried": carried.amount,
+            "carried_tax_free": carried.tax_free,
         }
-        for each in due
-    ]
+    )
+
+
+def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed) -> dict[str, Any]:
+    """An invoice's row; one that owes nothing is paid, for there is nothing to charge."""
+    state = InvoiceState.OPEN
+    if owed.amount == 0:
+        state = advance(INVOICE_TABLE, state, InvoiceEvent.PAID)
+    return {
+        "id": new_id(tx.real),
+        "subscription_id": subscription.id,
+        "purpose": Purpose.PERIOD,
+        "ordinal": due.period.ordinal,
+        "period_start": due.period.start,
+        "period_end": due.period.end,
+        "amount": owed.amount,
+        "tax_free": owed.tax_free,
+        "vat_amount": owed.vat_amount,
+        "card_quota": owed.card_quota,
+        "state": state,
+        "is_catch_up": due.is_catch_up,
+        "next_attempt_at": due.attempt_at if owed.amount else None,
+        "next_trigger": Trigger.SCHEDULE,
+        "ladder_step": 0,
+        "attempt_count": 0,
+        "opened_at": tx.now,
+    }
+
+
+def _events(tx: Transaction, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    of = {"subscription_id": row["subscription_id"], "invoice_id": row["id"], "ordinal": row["ordinal"]}
+    yield installation.event(tx, "invoice.opened", **of, amount=row["amount"])
+    if not row["amount"]:
+        yield installation.event(tx, "invoice.owes_nothing", **of)

@@ -8,7 +8,7 @@ from domain.errors import Conflict, NotFound
 from domain.invoice import CHARGEABLE, INVOICE_TABLE, InvoiceEvent, InvoiceState
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, SubscriptionEvent, SubscriptionState
-from models.queries import foreign, installation, record
+from models.queries import beside, foreign, installation, record
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,6 +45,7 @@ def settle_elsewhere(
         raise Conflict(f"an attempt of invoice {owed.id} is open: what the gateway did is asked first")
     state = advance(INVOICE_TABLE, InvoiceState(owed.state), InvoiceEvent.VOIDED)
     foreign.settle_elsewhere(tx, invoice_id=owed.id, state=state)
+    beside.give_back(tx, [owed.id])  # what was asked for beside the period, nobody has paid for
     events = [
         installation.event(
             tx,

@@ -30,14 +30,17 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option, named by whoever gives i
     card_quota: Annotated[
         int | None, typer.Option(metavar="MONTHS", help="Instalments, 0 for none; unless given, as before.")
     ] = None,
+    setup_fee: Annotated[
+        int | None, typer.Option(metavar="WON", help="Once, with the first period; unless given, as before.")
+    ] = None,
     dry_run: DryRun = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a plan another price from a day on; subscriptions that stand keep theirs."""
     on = _day(from_)
-    asked: dict[str, object] = {"amount": amount, "tax_free": tax_free, "vat": vat, "card_quota": card_quota}
-    asked = {key: value for key, value in asked.items() if value is not None}
+    given = {"amount": amount, "tax_free": tax_free, "vat": vat, "card_quota": card_quota, "setup_fee": setup_fee}
+    asked: dict[str, object] = {key: value for key, value in given.items() if value is not None}
     who = by(actor, reason)
     with opened_database() as (settings, database):
         zone = settings.timezone
@@ -61,7 +64,7 @@ def list_(code: Code, as_json: AsJson = False) -> None:
         say_json([_document(version) for version in versions])
         return
     show_table(
-        ("version", "from", "won", "tax-free", "vat", "instalments", "in force", "subscriptions"),
+        ("version", "from", "won", "tax-free", "vat", "instalments", "setup fee", "in force", "subscriptions"),
         [
             (
                 each.version,
@@ -70,6 +73,7 @@ def list_(code: Code, as_json: AsJson = False) -> None:
                 each.price.tax_free,
                 each.price.vat,
                 each.price.card_quota,
+                each.price.setup_fee,
                 each.is_in_force,
                 each.subscriptions,
             )
@@ -112,6 +116,7 @@ def _document(version: Version) -> dict[str, Any]:
         "tax_free": version.price.tax_free,
         "vat": version.price.vat,
         "card_quota": version.price.card_quota,
+        "setup_fee": version.price.setup_fee,
         "effective_from": version.effective_from,
         "is_in_force": version.is_in_force,
         "subscriptions": version.subscriptions,

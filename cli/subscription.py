@@ -6,11 +6,12 @@ import typer
 
 from billing import change_subscription
 from billing.change_subscription import Made
-from cli import subscription_import, subscription_price, subscription_stop
+from cli import subscription_coupon, subscription_import, subscription_price, subscription_stop
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
 from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table, shown
 from cli.said import lacking
+from cli.subscription_beside import as_documents, beside_of, facts_of
 from domain.subscription import SubscriptionState
 from domain.subscription_row import read_customer_uid
 from models.queries import consent, hold, listing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what, how often.")
 app.command("import")(subscription_import.import_)
 app.command("move-price")(subscription_price.move_price)
+app.command("apply-coupon")(subscription_coupon.apply_coupon)
 app.command()(subscription_stop.pause)
 app.command()(subscription_stop.cancel)
 app.command()(subscription_stop.keep)
@@ -89,6 +91,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         audits = listing.audits_of(tx, subscription_id)
         holds: Any = hold.standing_of(tx, subscription_id)
         ahead: Any = consent.list_changes(tx, plan=None, subscription_id=subscription_id, over=False, limit=1)
+        beside = beside_of(tx, subscription_id, row.customer_ref)
         invoices = listing.list_invoices(
             tx,
             state=None,
@@ -106,6 +109,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
                 "skipped_periods": [as_dict(each) for each in skips],
                 "holds": [as_dict(each) for each in holds],
                 "price_change": next((as_dict(each) for each in ahead), None),
+                **as_documents(beside),
                 "events": [as_dict(each) for each in events],
                 "audit": [as_dict(each) for each in audits],
             }
@@ -116,6 +120,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "customer": f"{row.customer_ref} {row.name} {masked_email(row.email)} {masked_tel(row.tel)}",
         "plan": f"{row.plan}, {row.amount:,} won, {row.every or row.cron}",
         "units": f"{row.quantity:,} of {row.unit_amount:,} won, by the price of {shown(row.price_from, zone)}",
+        **facts_of(beside, carried=row.carried),
         "state": f"{row.state} {row.ended_reason or ''}".strip(),
         "card": masked_uid(row.customer_uid),
         "channel of its card": row.channel,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from domain.errors import RuleBroken
 from domain.price import MAXIMUM_AMOUNT, MINIMUM_AMOUNT, Vat, instalments
@@ -21,11 +21,28 @@ class LineKind(StrEnum):
     """What a line is for."""
 
     BASE = "base"  # what the plan costs a period
+    SETUP = "setup"  # once, with the first period of a subscription that began with us
+    ADD_ON = "add_on"  # a period, beside the plan
+    ITEM = "item"  # once, put on the next invoice by a person
+    COUPON = "coupon"  # less: off the base
+    CREDIT = "credit"  # less: what the customer was granted
+    CARRIED = "carried"  # less: too little to be charged, put off; more: put off by an invoice before
+
+
+#: Lines of these kinds come again with every period.
+EACH_PERIOD: Final = (LineKind.BASE, LineKind.ADD_ON)
+#: Lines of these kinds lower an invoice; a carried one does either.
+LOWERING: Final = (LineKind.COUPON, LineKind.CREDIT)
+#: Lines that end by themselves: without them the amount is higher, which is a rise for the customer.
+PROMOTIONAL: Final = (LineKind.COUPON,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """Something that is owed, before its tax is reckoned. Won; ``unit_tax_free`` is a part of ``unit_amount``."""
+    """Something that is owed, before its tax is reckoned. Won; ``unit_tax_free`` is a part of ``unit_amount``.
+
+    Both are negative of what lowers an invoice.
+    """
 
     kind: LineKind
     description: str
@@ -70,23 +87,32 @@ def base_item(*, description: str, quantity: int, price: Price) -> Item:
     )
 
 
+def promotional(owed: Owed) -> tuple[Line, ...]:
+    """The lines of an invoice that end by themselves: what they take off is paid again after them."""
+    return tuple(line for line in owed.lines if line.kind in PROMOTIONAL)
+
+
 def reckon(items: Sequence[Item], *, vat: Vat, card_quota: int) -> Owed:
-    """The lines of an invoice with their tax.
+    """The lines of an invoice with their tax. One of exactly nothing owes nothing, and is no charge.
 
     The VAT is rounded once, of the whole invoice; a line has what the lines up to it have more than those before it,
     which is within one won of its own eleventh.
 
     Raises:
-        RuleBroken: There is no item, one has no quantity or more tax-free than it costs, or the sum cannot be charged.
+        RuleBroken: There is no item, one has no quantity or more tax-free than it costs, what lowers it comes before
+            what it lowers, or the sum cannot be charged.
     """
     for item in items:
-        if item.quantity < 1 or not 0 <= item.unit_tax_free <= item.unit_amount:
+        sign = -1 if item.unit_amount < 0 else 1
+        if item.quantity < 1 or not 0 <= sign * item.unit_tax_free <= sign * item.unit_amount:
             raise RuleBroken(f"{item.quantity} of {item.unit_amount} won, {item.unit_tax_free} tax-free, is no line")
     amounts = [item.quantity * item.unit_amount for item in items]
     tax_free = [item.quantity * item.unit_tax_free for item in items]
     amount = sum(amounts)
-    if not MINIMUM_AMOUNT <= amount <= MAXIMUM_AMOUNT:
+    if not items or not (amount == 0 or MINIMUM_AMOUNT <= amount <= MAXIMUM_AMOUNT):
         raise RuleBroken(f"an invoice of {amount} won cannot be charged")
+    if min(accumulate(tax_free)) < 0:
+        raise RuleBroken("more is taken off what is free of tax than there is of it")
     taxable = (each - free for each, free in zip(amounts, tax_free, strict=True))
     upto = [vat_in(running) for running in accumulate(taxable, initial=0)]
     is_told = vat is Vat.INCLUDED

@@ -34,16 +34,20 @@ class Vat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one unit costs a period, in won; ``tax_free`` is a part of ``amount``, ``card_quota`` in months."""
+    """What one unit costs a period, in won; ``tax_free`` is a part of ``amount``, ``card_quota`` in months.
+
+    ``setup_fee`` is owed once, with the first period of a subscription that begins with us, whatever its quantity.
+    """
 
     amount: int
     tax_free: int = 0
     vat: Vat = Vat.GATEWAY
     card_quota: int = 0
+    setup_fee: int = 0
 
 
 #: The keys of a price, as a file names them.
-PRICE_KEYS: Final = ("amount", "tax_free", "vat", "card_quota")
+PRICE_KEYS: Final = ("amount", "tax_free", "vat", "card_quota", "setup_fee")
 
 
 def read_price(table: Mapping[str, object], where: str) -> Price:
@@ -58,6 +62,7 @@ def read_price(table: Mapping[str, object], where: str) -> Price:
         tax_free=_tax_free(table.get("tax_free", 0), amount, where),
         vat=_vat(table.get("vat", Vat.GATEWAY.value), where),
         card_quota=_card_quota(table.get("card_quota", 0), where),
+        setup_fee=_setup_fee(table.get("setup_fee", 0), amount, where),
     )
 
 
@@ -108,4 +113,11 @@ def _card_quota(value: object, where: str) -> int:
         raise BadInput(
             f"{where}: card_quota = {shown(value)} cannot be used; give 0 (at once) or 2 to {MOST_INSTALMENTS} months"
         )
+    return value
+
+
+def _setup_fee(value: object, amount: int, where: str) -> int:
+    most = MAXIMUM_AMOUNT - amount
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise BadInput(f"{where}: setup_fee = {shown(value)} cannot be charged with it; give 0 to {most} won")
     return value

@@ -33,7 +33,7 @@ from models.base import Base, Id, Instant, Won, Word, listed, one_of
 
 
 class Invoice(Base):
-    """What one billing period owes, in lines (``InvoiceLine``) that add up to it.
+    """What one billing period owes, in lines (``InvoiceLine``) that add up to it; if nothing, it is paid at once.
 
     ``tax_free`` and ``vat_amount`` are parts of ``amount``, ``vat_amount`` None: the payment gateway works it out;
     ``card_quota``: months of instalments, 0 at once. These are fixed when it is opened. ``next_attempt_at`` says
@@ -47,7 +47,10 @@ class Invoice(Base):
         one_of("state", InvoiceState),
         one_of("next_trigger", Trigger),
         CheckConstraint("ordinal >= 0", name="ordinal_from_zero"),
-        CheckConstraint(f"amount >= {MINIMUM_AMOUNT}", name="amount_chargeable"),
+        # What owes nothing is paid from the beginning, and is no charge.
+        CheckConstraint(
+            f"amount >= {MINIMUM_AMOUNT} OR (amount = 0 AND state = '{InvoiceState.PAID}')", name="amount_chargeable"
+        ),
         CheckConstraint(
             "tax_free >= 0 AND coalesce(vat_amount, 0) >= 0 AND tax_free + coalesce(vat_amount, 0) <= amount",
             name="tax_parts_within_amount",

@@ -63,7 +63,7 @@ class Plan(Base):
 class PlanPrice(Base):
     """A version of a plan's price in won; subscriptions are pinned to one. It is never changed.
 
-    ``tax_free`` is a part of ``amount``; ``card_quota``: months of instalments, 0 at once.
+    ``tax_free`` is a part of ``amount``; ``card_quota``: months of instalments, 0 at once; ``setup_fee``: once, in won.
     """
 
     __tablename__ = "plan_price"
@@ -73,6 +73,7 @@ class PlanPrice(Base):
         CheckConstraint("0 <= tax_free AND tax_free <= amount", name="tax_free_within_amount"),
         one_of("vat", Vat),
         CheckConstraint(f"card_quota = 0 OR card_quota BETWEEN 2 AND {MOST_INSTALMENTS}", name="card_quota_from_two"),
+        CheckConstraint("setup_fee >= 0", name="setup_fee_not_negative"),
     )
 
     id: Mapped[Id]
@@ -81,6 +82,7 @@ class PlanPrice(Base):
     tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     vat: Mapped[Word] = mapped_column(Text, server_default=Vat.GATEWAY.value)
     card_quota: Mapped[int] = mapped_column(Integer, server_default="0")
+    setup_fee: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     effective_from: Mapped[Instant]
 
 
@@ -136,6 +138,7 @@ class Subscription(Base):
         one_of("requested_change", Change),
         CheckConstraint("ordinal >= -1", name="ordinal_from_minus_one"),
         CheckConstraint("quantity >= 1", name="quantity_from_one"),
+        CheckConstraint("0 <= carried_tax_free AND carried_tax_free <= carried", name="carried_has_its_parts"),
         CheckConstraint("(state = 'ended') = (next_billing_at IS NULL)", name="ended_bills_never"),
         CheckConstraint("(state = 'ended') = (ended_reason IS NOT NULL)", name="ended_has_a_reason"),
         CheckConstraint("state IN ('pending', 'ended') OR billing_key_id IS NOT NULL", name="billed_by_a_card"),
@@ -181,6 +184,9 @@ class Subscription(Base):
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
     plan_price_id: Mapped[UUID] = mapped_column(ForeignKey("plan_price.id"))
     quantity: Mapped[int] = mapped_column(Integer, server_default="1")  # seats: a period costs so many units
+    #: Won that were too few to be charged, and how many of them are free of tax: its next invoice has them.
+    carried: Mapped[Won] = mapped_column(BigInteger, server_default="0")
+    carried_tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     billing_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
     timezone: Mapped[Word]
     started_on: Mapped[date]

@@ -10,7 +10,7 @@ from domain.charge_attempt import UNDECIDED
 from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
 from models.ids import new_id
-from models.queries import consent, foreign
+from models.queries import beside, consent, foreign
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
 from models.subscription import BillingKey, SkippedPeriod, Subscription
@@ -217,15 +217,16 @@ def hold_invoices(tx: Transaction, subscription_id: UUID) -> None:
 
 
 def void_invoices(tx: Transaction, subscription_id: UUID) -> None:
-    """Nothing more is owed; attempts that were proven not executed are not sent again."""
+    """Nothing more is owed, what it used is given back, and attempts that were proven not executed are not sent."""
     parameters = {"id": subscription_id, "now": tx.now}
-    tx.connection.execute(
+    void = tx.connection.execute(
         text(
             "UPDATE invoice SET state = 'void', next_attempt_at = NULL"
-            " WHERE subscription_id = :id AND state IN ('open', 'past_due')"
+            " WHERE subscription_id = :id AND state IN ('open', 'past_due') RETURNING id"
         ),
         parameters,
     )
+    beside.give_back(tx, void.scalars().all())
     tx.connection.execute(
         text(
             "UPDATE charge_attempt a SET state = 'abandoned', ended_at = :now, operator_since = NULL,"

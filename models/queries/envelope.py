@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from domain.charge_attempt import OPEN_ATTEMPT
 from domain.envelope import Envelope, Volume
+from domain.invoice_line import EACH_PERIOD
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.queries import stop
+from models.queries.beside import WAITS
 from models.queries.periods import CALENDAR
 
 if TYPE_CHECKING:
@@ -30,10 +32,25 @@ _COLUMNS: Final = (
     " claimed_won, begun_at"
 )
 _READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel AND day = :day"
-#: What a subscription should pay, by what it paid last: a price that went wrong since does not show in it.
+#: What a subscription should pay, by what it paid last: a price that went wrong since does not show in it. What a
+#: coupon or credit took off may be paid next time; what came once does not come again.
 _USUAL_AMOUNT: Final = (
-    "coalesce((SELECT l.amount FROM invoice l WHERE l.subscription_id = s.id AND l.state = 'paid'"
-    " ORDER BY l.ordinal DESC LIMIT 1), s.quantity * pp.amount)"
+    "coalesce((SELECT (SELECT sum(n.amount) FROM invoice_line n WHERE n.invoice_id = l.id"
+    f"  AND n.kind IN ({listed(EACH_PERIOD)}))::bigint FROM invoice l"
+    " WHERE l.subscription_id = s.id AND l.state = 'paid' ORDER BY l.ordinal DESC LIMIT 1), s.quantity * pp.amount)"
+)
+#: One-off items, which a person asked for by name: those that wait for an invoice, or those of invoice ``i``.
+_ITEMS: Final = "SELECT sum(w.quantity * w.unit_amount)::bigint FROM invoice_item w WHERE"
+_ADD_ONS: Final = "SELECT sum(o.quantity * o.unit_amount)::bigint FROM add_on o WHERE o.subscription_id = s.id"
+#: And add-ons that begin, and the setup fee, of who has no period yet, or of the first one.
+_WAITING: Final = (
+    f"coalesce(({_ITEMS} w.subscription_id = s.id AND {WAITS}), 0)"
+    f" + coalesce(({_ADD_ONS} AND o.first_ordinal = s.ordinal + 1), 0)"
+    " + CASE WHEN s.ordinal < 0 THEN pp.setup_fee ELSE 0 END"
+)
+_ON_IT: Final = (
+    f"coalesce(({_ITEMS} w.invoice_id = i.id), 0) + coalesce(({_ADD_ONS} AND o.first_ordinal = i.ordinal), 0)"
+    " + CASE WHEN i.ordinal = 0 THEN pp.setup_fee ELSE 0 END"
 )
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 _FROM: Final = (
@@ -42,15 +59,15 @@ _FROM: Final = (
 )
 _PERIODS: Final = (
     f"SELECT s.id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, {CALENDAR}, p.catch_up, k.channel,"
-    f" {_USUAL_AMOUNT} AS amount{_FROM} WHERE {_BILLED} AND {stop.IS_FORESEEN}"
+    f" {_USUAL_AMOUNT} AS amount, {_WAITING} AS items{_FROM} WHERE {_BILLED} AND {stop.IS_FORESEEN}"
 )
 _STANDING: Final = (
     "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"
-    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count > 0) AS declined_won,"
+    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count > 0) AS declined_won,"
     " count(*) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_charges,"
-    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
+    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
     " count(*) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_charges,"
-    f" sum({_USUAL_AMOUNT}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
+    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
     f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND i.next_attempt_at < :end"
     " AND (CAST(:after AS timestamptz) IS NULL OR i.next_attempt_at > :after)"
     " AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-_PAGE: Final = 5_000
+#: Rows that are held at once.
+PAGE: Final = 5_000
 
 _FROM: Final = (
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
@@ -32,11 +33,11 @@ _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NUL
 
 #: With the change of price that is ahead, the price that it leads to, and what is known about it.
 _PERIODS: Final = text(
-    f"SELECT s.id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from, s.quantity,"
-    f" {CALENDAR}, p.catch_up, p.code AS plan, p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota,"
-    " c.customer_ref, k.channel, pc.kind AS change_kind, pc.effective_at, pc.otherwise,"
-    " coalesce(f.amount, 0) AS old_unit, t.amount AS new_amount,"
-    " t.tax_free AS new_tax_free, t.vat AS new_vat, t.card_quota AS new_card_quota,"
+    "SELECT s.id, s.customer_id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, s.changes_from,"
+    f" s.quantity, s.carried, s.carried_tax_free, {CALENDAR}, p.catch_up, p.code AS plan, p.name AS plan_name,"
+    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee, c.customer_ref, k.channel, pc.kind AS change_kind,"
+    " pc.effective_at, pc.otherwise, coalesce(f.amount, 0) AS old_unit, t.amount AS new_amount,"
+    " t.tax_free AS new_tax_free, t.vat AS new_vat, t.card_quota AS new_card_quota, t.setup_fee AS new_setup_fee,"
     f" {consent.AGREED}{_FROM}"
     f" LEFT JOIN price_change pc ON pc.subscription_id = s.id AND pc.state = '{ChangeState.PLANNED}'"
     " LEFT JOIN plan_price t ON t.id = pc.to_price_id LEFT JOIN plan_price f ON f.id = pc.from_price_id"
@@ -65,5 +66,5 @@ def standing_invoices(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]
 
 
 def _streamed(tx: Transaction, statement: TextClause, until: datetime) -> Iterator[Row[Any]]:
-    in_pages = statement.execution_options(stream_results=True, yield_per=_PAGE)
+    in_pages = statement.execution_options(stream_results=True, yield_per=PAGE)
     yield from tx.connection.execute(in_pages, {"until": until})

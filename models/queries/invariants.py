@@ -18,6 +18,7 @@ from domain.invoice import CHARGEABLE
 from domain.refund import OPEN_REFUND, UNDECIDED_REFUND
 from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries.beside_invariants import BESIDE_ATTENTION, BESIDE_BROKEN
 from models.queries.consent_invariants import CONSENT_BROKEN
 from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
 from models.queries.periods import CALENDAR
@@ -51,10 +52,12 @@ BROKEN: Final[Mapping[str, str]] = {
     **FOREIGN_BROKEN,
     **STOP_BROKEN,
     **CONSENT_BROKEN,
+    **BESIDE_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"
-        " WHERE (i.state = 'paid') <> (p.id IS NOT NULL)"
+        # What owes nothing is paid without one.
+        " WHERE (i.state = 'paid' AND i.amount > 0) <> (p.id IS NOT NULL)"
     ),
     "paid_amount_is_the_invoices": (
         "SELECT i.id, 'owes ' || i.amount || ' won, payment ' || p.imp_uid || ' is ' || p.amount"
@@ -203,6 +206,7 @@ BROKEN: Final[Mapping[str, str]] = {
 ATTENTION: Final[Mapping[str, str]] = {
     **FOREIGN_ATTENTION,
     **STOP_ATTENTION,
+    **BESIDE_ATTENTION,
     "invoice_set_aside": "SELECT i.id, i.set_aside_reason FROM invoice i WHERE i.set_aside_reason IS NOT NULL",
     "subscription_set_aside": (
         "SELECT s.id, s.set_aside_reason FROM subscription s WHERE s.set_aside_reason IS NOT NULL"

@@ -35,6 +35,8 @@ _TABLES: Final = {
     "foreign_schedule": "foreign_schedule",
     "window": "maintenance_window",
     "hold": "hold",
+    "item": "invoice_item",
+    "add-on": "add_on",
 }
 _ID_LENGTH: Final = 32
 _SHORTEST: Final = 8
@@ -53,8 +55,8 @@ _SUBSCRIPTIONS: Final = (
     " s.quantity * price.amount AS amount, s.quantity, price.amount AS unit_amount, price.effective_from AS price_from,"
     " s.timezone,"
     " s.started_on, s.trial_until, s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at,"
-    " s.requested_change, s.stops_at, s.stops_as, s.resumes_at, s.set_aside_reason, k.customer_uid, k.channel,"
-    " k.revoked_at"
+    " s.requested_change, s.stops_at, s.stops_as, s.resumes_at, s.set_aside_reason, s.carried, k.customer_uid,"
+    " k.channel, k.revoked_at"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
     " JOIN plan_price price ON price.id = s.plan_price_id LEFT JOIN billing_key k ON k.id = s.billing_key_id"
 )

@@ -11,7 +11,7 @@ from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
-from models.queries import stop
+from models.queries import beside, stop
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
 from models.subscription import Subscription
@@ -30,8 +30,9 @@ _DUE: Final = (
 
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
-    f"SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
-    f" s.quantity, p.name AS plan_name, {CALENDAR}, p.catch_up, pp.amount, pp.tax_free, pp.vat, pp.card_quota"
+    "SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
+    f" s.quantity, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up,"
+    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
@@ -70,10 +71,12 @@ def write_opened(
     invoices: Sequence[Mapping[str, Any]],
     lines: Sequence[Mapping[str, Any]],
     subscriptions: Sequence[Mapping[str, Any]],
+    used: beside.Used,
 ) -> None:
-    """Write invoices with all of their lines, and how far their subscriptions came."""
+    """Write invoices with all of their lines, what they used up, and how far their subscriptions came."""
     insert_rows(tx, Invoice, invoices)
     insert_rows(tx, InvoiceLine, lines)
+    beside.write_used(tx, used)
     update_rows(tx, Subscription, subscriptions)
 
 

@@ -26,7 +26,7 @@ _BEFORE_ALL: Final = UUID(int=0)
 #: Versions are numbered from 1 by their date: a new one is always the last.
 _VERSIONS: Final = text(
     "SELECT pp.id, pp.plan_id, row_number() OVER (ORDER BY pp.effective_from)::integer AS version, pp.amount,"
-    " pp.tax_free, pp.vat, pp.card_quota, pp.effective_from,"
+    " pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee, pp.effective_from,"
     " pp.effective_from <= :now AND NOT EXISTS (SELECT FROM plan_price later WHERE later.plan_id = pp.plan_id"
     "  AND later.effective_from > pp.effective_from AND later.effective_from <= :now) AS is_in_force"
     " FROM plan_price pp JOIN plan p ON p.id = pp.plan_id WHERE p.code = :code ORDER BY pp.effective_from"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from tests.support.beside_rows import FORBIDDEN_BESIDE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,6 +37,7 @@ FORBIDDEN_PRICE: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("ck_plan_price_vat", "plan_price", {"vat": "none"}),
     ("ck_plan_price_card_quota_from_two", "plan_price", {"card_quota": 1}),
     ("ck_plan_price_card_quota_from_two", "plan_price", {"card_quota": 13}),
+    ("ck_plan_price_setup_fee_not_negative", "plan_price", {"setup_fee": -1}),
     ("ck_subscription_quantity_from_one", "subscription", {"quantity": 0}),
     ("ck_invoice_tax_parts_within_amount", "invoice", {"tax_free": -1}),
     ("ck_invoice_tax_parts_within_amount", "invoice", {"vat_amount": -1}),
@@ -46,4 +49,5 @@ FORBIDDEN_PRICE: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("ck_invoice_line_adds_up", "invoice_line", {"quantity": 0}),
     ("ck_invoice_line_adds_up", "invoice_line", {"unit_amount": 9_899}),
     ("fk_invoice_line_invoice_id", "invoice_line", {"invoice_id": _NOBODY}),
+    *FORBIDDEN_BESIDE,
 )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from tests.support.beside_rows import FURNISHED_BESIDE, beside_rows
 from tests.support.brake_rows import brake_rows
 from tests.support.consent_rows import FURNISHED_CONSENT, consent_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
@@ -36,7 +37,7 @@ def row(table: str) -> dict[str, Any]:
     kinds |= (
         line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
     )
-    kinds |= stop_rows(own, subscription_id=SUBSCRIPTION)
+    kinds |= stop_rows(own, subscription_id=SUBSCRIPTION) | beside_rows(number, own)
     kinds |= consent_rows(own, subscription_id=SUBSCRIPTION, price_id=PRICE)
     return kinds[table]
 
@@ -203,6 +204,7 @@ def furnish(connection: psycopg.Connection) -> None:
         *FURNISHED_FOREIGN.items(),
         *FURNISHED_REFUND,
         *FURNISHED_TOLD.items(),
+        *FURNISHED_BESIDE,
         *FURNISHED_CONSENT.items(),
     ):
         insert(connection, table, row(table) | names)

@@ -44,7 +44,8 @@ MACHINES: Final = (
     ),
     Machine(
         name="Invoice",
-        told="An attempt is made only while it is open or past due. Money that comes late still pays what was given up;"
+        told="An attempt is made only while it is open or past due; one that owes nothing is paid from its opening."
+        " Money that comes late still pays what was given up;"
         " what was voided stays void, and the money is surplus.",
         states=InvoiceState,
         table=INVOICE_TABLE,

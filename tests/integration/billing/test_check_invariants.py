@@ -18,6 +18,7 @@ from domain.dunning import NO_STRIKE
 from domain.hold import HoldKind
 from models.queries import invariants
 from tests.fakes.gateway import Fate
+from tests.support.beside_rows import BROKEN_BESIDE, ITEM_OF_AN_ENDED_SUBSCRIPTION
 from tests.support.house import House
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ _CHANGE = (
     " FROM subscription s WHERE s.id = " + _SOME
 )
 CASES: list[tuple[str, tuple[str, ...]]] = [
+    *BROKEN_BESIDE,
     ("paid_invoice_has_its_payment", (f"UPDATE payment SET counts = false WHERE invoice_id = {_PAID}",)),
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
     ("invoice_is_the_sum_of_its_lines", (f"UPDATE invoice SET amount = amount + 1 WHERE id = {_PAST_DUE}",)),
@@ -289,12 +291,14 @@ def test_every_invariant_of_the_books_has_its_case() -> None:
 
 
 def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(house: House) -> None:
-    held = house.subscription(started_on=date(2026, 1, 31))
+    held, gone = (house.subscription(started_on=date(2026, 1, 31)) for _ in range(2))
+    change_subscription.cancel(house.ports, gone, by=BY)
     house.tick()
     place_hold(house.ports, subscription_id=held, kind=HoldKind.DISPUTE, until=None, by=BY)
     house.advance(hours=1)
     tamper(
         house,
+        ITEM_OF_AN_ENDED_SUBSCRIPTION,
         "UPDATE invoice SET set_aside_reason = 'broken' WHERE state = 'past_due'",
         f"UPDATE subscription SET set_aside_reason = 'broken' WHERE id = {_SOME}",
         "INSERT INTO payment (id, invoice_id, attempt_id, channel, imp_uid, amount, cancelled_amount, counts,"

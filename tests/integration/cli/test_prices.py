@@ -179,6 +179,36 @@ def _commands(path: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.startswith("jeonggi ")]
 
 
+def test_a_setup_fee_is_owed_once_by_who_begins_with_us(shop: Shop, tmp_path: Path) -> None:
+    plans = PLANS.replace('"basic"', '"other"').replace('"seats"', '"seats2"') + "setup_fee = 5000\n"
+    (tmp_path / "plans.toml").write_text(plans, encoding="utf-8")
+    assert shop.jeonggi("plan", "import", tmp_path / "plans.toml").code == 0
+    came = (
+        _row("c2", plan="seats2").replace("Asia/Seoul,,", "Asia/Seoul,2026-01-14,").replace("2026-01-15", "2025-12-15")
+    )
+
+    told = shop.import_(_row("c1", plan="seats2", quantity="2"), came)
+    shop.open()
+    shop.at(datetime(2026, 2, 15, 1, 10, tzinfo=UTC))
+    shop.open()
+
+    assert told["due_at_once"]["won"] == 2 * 20_000 + 5_000 + 20_000
+    (listed,) = shop.jeonggi("plan", "price", "list", "seats2", "--json").document
+    assert listed["setup_fee"] == 5_000
+    lines = shop.rows(
+        "SELECT c.customer_ref, i.ordinal, l.kind, l.amount FROM invoice_line l JOIN invoice i ON i.id = l.invoice_id"
+        " JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
+        " ORDER BY 1, 2, line_no"
+    )
+    assert lines == [
+        ("c1", 0, "base", 40_000),
+        ("c1", 0, "setup", 5_000),
+        ("c1", 1, "base", 40_000),
+        ("c2", 1, "base", 20_000),
+        ("c2", 2, "base", 20_000),
+    ]
+
+
 def test_a_rise_is_refused_in_one_sentence_and_moves_nobody(shop: Shop) -> None:
     shop.import_(_row("c1"))
     added = shop.jeonggi("plan", "price", "add", "basic", "--amount", 12_900, "--from", "2026-02-01", "--reason", "up")

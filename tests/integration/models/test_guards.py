@@ -12,23 +12,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
-from models import (  # noqa: F401 - they register their tables
-    brake,
-    consent,
-    decline,
-    foreign,
-    hint,
-    hold,
-    installation,
-    invoice,
-    invoice_line,
-    refund,
-    subscription,
-)
-from models.base import Base
 from tests.support.brake_rows import FORBIDDEN_BRAKE
 from tests.support.consent_rows import FORBIDDEN_CONSENT
 from tests.support.databases import fresh_database
+from tests.support.every_table import Base
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.plan_rows import FORBIDDEN_PLAN
 from tests.support.price_rows import FORBIDDEN_PRICE
@@ -189,6 +176,7 @@ FORBIDDEN = [
 APPEND_ONLY = (
     "audit_entry",
     "consent",
+    "credit_entry",
     "decline_rule",
     "evidence",
     "invoice_line",

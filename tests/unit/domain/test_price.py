@@ -25,6 +25,10 @@ def test_a_price_of_won_alone_is_taxed_by_the_gateway_and_charged_at_once() -> N
         ({"card_quota": 1}, "plan 'p': card_quota = 1 cannot be used; give 0 (at once) or 2 to 12 months"),
         ({"card_quota": 13}, "plan 'p': card_quota = 13 cannot be used; give 0 (at once) or 2 to 12 months"),
         ({"card_quota": "3"}, "plan 'p': card_quota = '3' cannot be used; give 0 (at once) or 2 to 12 months"),
+        ({"setup_fee": -1}, "plan 'p': setup_fee = -1 cannot be charged with it; give 0 to 999990100 won"),
+        ({"setup_fee": 1.5}, "plan 'p': setup_fee = 1.5 cannot be charged with it; give 0 to 999990100 won"),
+        ({"setup_fee": True}, "plan 'p': setup_fee = true cannot be charged with it; give 0 to 999990100 won"),
+        ({"setup_fee": 10**9}, "plan 'p': setup_fee = 1000000000 cannot be charged with it; give 0 to 999990100 won"),
         ({"card_quota": True}, "plan 'p': card_quota = true cannot be used; give 0 (at once) or 2 to 12 months"),
     ],
 )
