@@ -18,7 +18,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 export PYTHON
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients up fmt check test test-zones bench lock settings-docs decline-docs clean drill-fresh
+.PHONY: help setup clients up fmt check test test-zones bench bench-opening lock settings-docs decline-docs clean drill-fresh
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -76,6 +76,8 @@ lock: $(VENV)/.installed ## Resolve the locks anew (LOCK_ARGS=--upgrade for newe
 	@sh deploy/lock.sh $(BIN)/python $(LOCK_ARGS)
 
 bench: $(VENV)/.installed-dev ; $(BIN)/python -m benchmarks.charges $(BENCH_ARGS) ## Charges a second and their CPU, beside a plain task a charge (BENCH_ARGS=--write)
+
+bench-opening: $(VENV)/.installed-dev ; $(BIN)/python -m benchmarks.opening $(BENCH_ARGS) ## Buffers and CPU of opening a due period, by how many subscriptions there are
 
 settings-docs: $(VENV)/.installed ## Print docs/reference/settings.md from the settings
 	@$(BIN)/python -m runtime.settings_reference > docs/reference/settings.md.new

@@ -102,5 +102,7 @@ def written(measured: Sequence[Measurement], about: Mapping[str, str], *, folder
     after = rest.partition(_END)[2]
     page.write_text(f"{before}{_BEGIN}\n{printed(measured, about)}\n{_END}{after}", encoding="utf-8")
     runs = [{**asdict(one), "charges_a_second": one.rate} for one in measured]
-    told = json.dumps({"about": dict(about), "measurements": runs}, indent=1, ensure_ascii=False)
-    (folder / "performance.json").write_text(told + "\n", encoding="utf-8")
+    file = folder / "performance.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    told = json.dumps({**kept, "about": dict(about), "measurements": runs}, indent=1, ensure_ascii=False)
+    file.write_text(told + "\n", encoding="utf-8")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import time
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.admitted_terms import Pinned, consent_row, conversion, pinned, trial_day
@@ -16,7 +15,7 @@ from domain.billing_period import CatchUp, SkipReason
 from domain.channel import DEFAULT_CHANNEL
 from domain.errors import BadInput
 from domain.identity import subscription_id
-from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.instants import civil_date
 from domain.price import refuse_too_much
 from domain.subscription import SubscriptionState
 from domain.subscription_file import Refused
@@ -153,7 +152,11 @@ class _Chunk:
         standing = self._standing.get(subscription)
         trial_until = standing.trial_until if standing is not None else trial_day(row, plan, now=self._tx.now)
         calendar = calendar_for(
-            plan, subscription_id=subscription, started_on=trial_until or row.started_on, zone_name=row.timezone
+            plan,
+            subscription_id=subscription,
+            started_on=trial_until or row.started_on,
+            zone_name=row.timezone,
+            periods=plan.periods if standing is None else standing.periods,
         )
         if standing is not None:
             _refuse_other_terms(row, standing, calendar, channel)
@@ -173,7 +176,7 @@ class _Chunk:
         # Nothing may refuse the row from here on.
         changed = self._change_contact(row)
         if point is not None and price is not None:
-            self._create(row, plan, point, channel, price)
+            self._create(row, plan, calendar, point, channel, price)
             if trial_until is not None:
                 self._begin_trial(row, plan, calendar, trial_until)
         self._said.note("subscription", str(subscription), terms_told)
@@ -233,7 +236,15 @@ class _Chunk:
                 )
             )
 
-    def _create(self, row: SubscriptionRow, plan: Row[Any], point: StartingPoint, channel: str, price: Pinned) -> None:
+    def _create(
+        self,
+        row: SubscriptionRow,
+        plan: Row[Any],
+        calendar: Calendar,
+        point: StartingPoint,
+        channel: str,
+        price: Pinned,
+    ) -> None:
         arrears = point.arrears
         subscription = self._ids[row.line]
         has_card = row.customer_uid is not None
@@ -255,6 +266,9 @@ class _Chunk:
                 "trial_until": None,
                 "changes_from": None,
                 "changes_at": None,
+                "periods": calendar.periods,
+                "term_ends_at": calendar.ends_at,
+                "minimum_periods": plan.minimum_periods,
             }
         )
         self.admitted.skips.extend(
@@ -365,9 +379,7 @@ def _refuse_other_terms(row: SubscriptionRow, standing: Row[Any], calendar: Cale
 
 def _first_unpaid(row: SubscriptionRow, calendar: Calendar) -> int:
     """The first period that was not paid elsewhere: another date that means the same period is no difference."""
-    if row.paid_through is None:
-        return 0
-    return calendar.first_from(instant_of(row.paid_through + ONE_DAY, time.min, row.timezone))
+    return 0 if row.paid_through is None else calendar.first_unpaid(row.paid_through)
 
 
 def _id_of(row: SubscriptionRow, terms: Terms) -> UUID:

@@ -142,11 +142,22 @@ def _offer(
     if row.customer_uid is None:
         raise BadInput("customer_uid is empty; give the card that the gateway charges")
     waiting = [Waiting(merchant_uid=each.merchant_uid, at=each.schedule_at, amount=each.amount) for each in found]
-    calendar = calendar_for(plan, subscription_id=sub_id, started_on=row.started_on, zone_name=row.timezone)
+    calendar = calendar_for(
+        plan,
+        subscription_id=sub_id,
+        started_on=row.started_on,
+        zone_name=row.timezone,
+        periods=plan.periods,
+    )
     price = plan.amount * (row.quantity or 1)
     ordinals = adopted_periods(
         calendar, waiting, price=price, accept_amount=accept_amount, paid_through=row.paid_through
     )
+    if not all(map(calendar.has, ordinals)):
+        raise BadInput(
+            f"the gateway has a schedule after the last of {plan.periods} periods, at {calendar.ends_at}; revoke it"
+            " there, or correct the row"
+        )
     return Offer(row=row, subscription_id=sub_id, price=price, waiting=waiting, ordinals=ordinals, schedules=found)
 
 

@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 def calendar_of(row: Row[Any]) -> Calendar:
     """The calendar of a row that has ``models.queries.periods.CALENDAR``."""
-    return calendar_for(row, subscription_id=row.subscription_id, started_on=row.started_on, zone_name=row.timezone)
+    return calendar_for(
+        row,
+        subscription_id=row.subscription_id,
+        started_on=row.started_on,
+        zone_name=row.timezone,
+        periods=row.periods,
+    )
 
 
-def calendar_for(plan: Row[Any], *, subscription_id: UUID, started_on: date, zone_name: str) -> Calendar:
+def calendar_for(
+    plan: Row[Any], *, subscription_id: UUID, started_on: date, zone_name: str, periods: int | None = None
+) -> Calendar:
     """The calendar that a subscription has, or would have, on a plan (a row that has ``PLAN_CALENDAR``)."""
     return Calendar(
         schedule=schedule_of(plan.every, plan.cron, plan.charge_time),
@@ -29,6 +37,7 @@ def calendar_for(plan: Row[Any], *, subscription_id: UUID, started_on: date, zon
         zone_name=zone_name,
         shift=Shift(plan.shift),
         spread_seconds=spread_seconds_of(subscription_id, spread_minutes=plan.spread_minutes),
+        periods=periods,
     )
 
 

@@ -84,6 +84,7 @@ def check_invariants(
             broken.extend(_told(name, invariants.found(tx, statement, leeway=leeway)))
         for name, look in (
             ("next_billing_is_the_next_period", _wrong_next_billing),
+            ("term_ends_with_its_last_period", _wrong_terms),
             ("invoice_has_its_periods_dates", _wrong_periods),
         ):
             progress(name)
@@ -112,6 +113,13 @@ def _wrong_next_billing(tx: Transaction) -> Iterator[tuple[UUID, str]]:
         expected = calendar_of(row).due_at(row.ordinal + 1)
         if row.next_billing_at != expected:
             yield row.id, f"bills next at {row.next_billing_at}, period {row.ordinal + 1} is due at {expected}"
+
+
+def _wrong_terms(tx: Transaction) -> Iterator[tuple[UUID, str]]:
+    for row in invariants.standing_subscriptions(tx):
+        expected = calendar_of(row).ends_at
+        if row.term_ends_at != expected:
+            yield row.id, f"is to end at {row.term_ends_at}, the last of its {row.periods} periods ends at {expected}"
 
 
 def _wrong_periods(tx: Transaction) -> Iterator[tuple[UUID, str]]:

@@ -8,12 +8,13 @@ dunning brings is added; what a person makes due is added by the command that do
 from __future__ import annotations
 
 from datetime import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from billing.calendars import calendar_of
-from domain.billing_period import CatchUp
+from billing.due_periods import due_periods
+from domain.billing_period import Skip
 from domain.envelope import Volume
 from domain.instants import ONE_DAY, civil_date, instant_of
 from models.queries import envelope
@@ -35,7 +36,7 @@ _NONE: Final = Volume()
 #: All that the number of a subscription's periods depends on.
 _CALENDAR: Final = (
     "timezone", "started_on", "ordinal", "next_billing_at", "catch_up_below", "every", "cron", "charge_time",
-    "shift", "catch_up", "stops_before",
+    "shift", "catch_up", "after_outage", "stops_before", "periods",
 )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def expect_more(tx: Transaction, subscription_ids: Sequence[UUID]) -> None:
     for day in envelope.envelopes_to_come(tx, sorted({row.channel for row in rows})):
         begin = day.begins_at if day.begins_at > tx.now else None
         mine = [row for row in rows if row.channel == day.channel]
-        more = _periods(mine, begin=begin, end=day.ends_at)
+        more = _periods(mine, now=tx.now, begin=begin, end=day.ends_at)
         if begin is None:
             at_once = envelope.standing(tx, end=day.ends_at, ids=[row.id for row in mine])
             more = more + at_once.opened + at_once.declined
@@ -142,10 +143,10 @@ def _known_late(tx: Transaction, channel: str, *, end: datetime) -> Volume:
 
 
 def _periods_of(tx: Transaction, channel: str, *, begin: datetime | None, end: datetime) -> Volume:
-    return _periods(envelope.due_subscriptions(tx, channel, end=end), begin=begin, end=end)
+    return _periods(envelope.due_subscriptions(tx, channel, end=end), now=tx.now, begin=begin, end=end)
 
 
-def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: datetime) -> Volume:
+def _periods(subscriptions: Iterable[Row[Any]], *, now: datetime, begin: datetime | None, end: datetime) -> Volume:
     """The periods that are due before ``end``, and from ``begin`` on, with what their subscriptions usually pay."""
     charges = won = uncounted = 0
     known: dict[tuple[object, ...], int] = {}  # most subscriptions began on the same days as others
@@ -155,7 +156,7 @@ def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: 
             alike = (own, *(getattr(subscription, name) for name in _CALENDAR))
             count = known.get(alike, -1)
             if count < 0:
-                count = known[alike] = _count_of(subscription, begin=begin, end=end)
+                count = known[alike] = _count_of(subscription, now=now, begin=begin, end=end)
         except Exception:  # noqa: BLE001 - whatever one row did, the day must begin; opening its period sets it aside
             uncounted += 1
             continue
@@ -166,17 +167,12 @@ def _periods(subscriptions: Iterable[Row[Any]], *, begin: datetime | None, end: 
     return Volume(charges=charges, won=won)
 
 
-def _count_of(subscription: Row[Any], *, begin: datetime | None, end: datetime) -> int:
+def _count_of(subscription: Row[Any], *, now: datetime, begin: datetime | None, end: datetime) -> int:
     count = 0
-    ordinal, due_at = subscription.ordinal + 1, subscription.next_billing_at
-    calendar = calendar_of(subscription)
-    last = subscription.stops_before
-    while due_at < end and (last is None or ordinal < last) and count < _MOST_PERIODS:
+    for due in islice(due_periods(subscription, now=now, until=end), _MOST_PERIODS):
         # What catching up spreads over the days to come is counted on those days.
-        is_spread = subscription.catch_up == CatchUp.ALL and ordinal < subscription.catch_up_below
-        count += not is_spread and (begin is None or due_at >= begin)
-        ordinal += 1
-        due_at = calendar.due_at(ordinal)
+        if not isinstance(due, Skip) and not (due.is_catch_up and due.attempt_at > now) and due.attempt_at < end:
+            count += begin is None or due.attempt_at >= begin
     return count
 
 

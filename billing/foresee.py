@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from billing.due_periods import due_periods
 from billing.lines import Reckoning, gather
+from domain.billing_period import Skip
 from domain.consent import ChangeEvent, ChangeKind, decided
 from domain.price import Price, Vat
 from models.queries import foresight
@@ -73,7 +74,8 @@ def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
             attempts=row.attempt_count,
         )
     for subscription, due, amount in _periods(tx, until=until):
-        if amount and due.attempt_at <= until:
+        is_past_its_stop = subscription.stops_at is not None and due.attempt_at >= subscription.stops_at
+        if amount and due.attempt_at <= until and not is_past_its_stop:
             yield Foreseen(
                 due_at=due.attempt_at,
                 subscription_id=subscription.id,
@@ -123,6 +125,8 @@ def _priced(subscription: Row[Any], *, now: datetime, until: datetime) -> Iterat
     changes_from = subscription.changes_from
     is_decided, price = False, None
     for due in due_periods(subscription, now=now, until=until):
+        if isinstance(due, Skip):
+            continue
         if changes_from is not None and due.period.ordinal >= changes_from and not is_decided:
             is_decided, price = True, _new_price(subscription)
             if price is None and not _stays(subscription):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from domain.errors import Conflict
 from domain.instants import civil_date
 from domain.plan_file import CONSENT_KEYS
+from domain.plan_terms import PLAN_TERM_KEYS
 from domain.price import PRICE_KEYS
 from domain.schedule import Cron, CronReview, review_cron
 from models.ids import new_id
@@ -78,6 +79,7 @@ def import_plans(
                         "spread_minutes": plan.dates.spread_minutes,
                         "catch_up": plan.catch_up,
                         **{key: getattr(plan, key) for key in CONSENT_KEYS},
+                        **{key: getattr(plan.terms, key) for key in PLAN_TERM_KEYS},
                     }
                     for plan in created
                 ],
@@ -114,6 +116,7 @@ def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
         **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up", *CONSENT_KEYS)},
         "at": (plan.dates.at, standing.charge_time),
         **{key: (getattr(plan.dates, key), getattr(standing, key)) for key in ("shift", "spread_minutes")},
+        **{key: (getattr(plan.terms, key), getattr(standing, key)) for key in PLAN_TERM_KEYS},
     }
     for field, (asked, stands) in told.items():
         if asked != stands:

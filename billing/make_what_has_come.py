@@ -1,4 +1,4 @@
-"""Stops and resumes whose instant has come are made, each by the code that makes one now; prices are decided.
+"""Stops, resumes and ends of a term that have come are made, each by the code that makes one now; prices are decided.
 
 That they hold does not rest on this: from their instant on nothing is opened or claimed, nor is a period whose price
 is to be decided. What this writes is the state, what becomes of debts, and where billing goes on. As of that instant,
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from billing.change_subscription import By, change_within, lock_subscription, resume_within
+from billing.complete_term import complete_within, is_resumed_now
 from billing.forecast import expect_more, expect_rises
 from billing.price_changes import Decided, decide_price
 from domain.subscription import BILLABLE, Change, SubscriptionState
@@ -84,6 +85,9 @@ def _make(tx: Transaction, ports: Ports, subscription: Row[Any]) -> Decided:
         return decide_price(tx, subscription)
     stops_at = subscription.stops_at
     if stops_at is None or stops_at > tx.now:
+        if not is_resumed_now(subscription, now=tx.now):
+            complete_within(tx, subscription)
+            return Decided()
         by = By(actor=subscription.resumes_by, reason=_ON_ITS_DATE)
         resume_within(tx, subscription, by=by, at=subscription.resumes_at, max_behind=ports.limits.max_behind)
         return Decided(is_billed_anew=True)
@@ -106,6 +110,7 @@ def _price_has_come(tx: Transaction, subscription: Row[Any]) -> bool:
         and max(row.changes_at, row.next_billing_at) <= tx.now
         and row.ordinal + 1 >= row.changes_from
         and (row.stops_before is None or row.ordinal + 1 < row.stops_before)
+        and (row.periods is None or row.ordinal + 1 < row.periods)
         and row.requested_change != Change.CANCEL
     )
 

@@ -15,6 +15,7 @@ import structlog
 from billing.calendars import calendar_of
 from billing.due_periods import due_periods
 from billing.lines import Reckoning, coupon_row, gather, line_rows
+from domain.billing_period import Skip
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
 from domain.states import advance
 from models.ids import new_id
@@ -48,6 +49,7 @@ class _Batch:
 
     invoices: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    skips: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
     used: Used = field(default_factory=Used)
 
@@ -81,9 +83,29 @@ def _open_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> Opened
         for subscription in sorted(due, key=lambda row: (row.next_billing_at, row.id)):
             _open(tx, subscription, gathered, batch)
         open_period.write_opened(
-            tx, invoices=batch.invoices, lines=batch.lines, subscriptions=batch.moved, used=batch.used
+            tx,
+            invoices=batch.invoices,
+            lines=batch.lines,
+            subscriptions=batch.moved,
+            skips=batch.skips,
+            used=batch.used,
         )
-        installation.write_events(tx, [event for row in batch.invoices for event in _events(tx, row)])
+        installation.write_events(
+            tx,
+            [
+                *(
+                    installation.event(
+                        tx,
+                        "subscription.outage_skipped",
+                        subscription_id=row["subscription_id"],
+                        first_ordinal=row["first_ordinal"],
+                        last_ordinal=row["last_ordinal"],
+                    )
+                    for row in batch.skips
+                ),
+                *(event for row in batch.invoices for event in _events(tx, row)),
+            ],
+        )
     return Opened(subscriptions=len(due), invoices=len(batch.invoices))
 
 
@@ -117,12 +139,25 @@ def _open_one_by_one(ports: Ports) -> Opened:
     return Opened(subscriptions=len(ids), invoices=invoices, set_aside=set_aside)
 
 
+def _skip(subscription: Row[Any], skip: Skip) -> dict[str, Any]:
+    return {
+        "subscription_id": subscription.id,
+        "first_ordinal": skip.first,
+        "last_ordinal": skip.last,
+        "reason": skip.reason,
+    }
+
+
 def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _Batch) -> None:
     """The invoices of one subscription's due periods, what they use up, and how far it came."""
     reckoning = Reckoning(subscription, gathered)
     last, coupons_used = subscription.ordinal, 0
     periods = due_periods(subscription, now=tx.now, until=tx.now, before=subscription.changes_from)
     for due in islice(periods, PERIODS_AT_ONCE):
+        if isinstance(due, Skip):
+            batch.skips.append(_skip(subscription, due))
+            last = due.last
+            continue
         last = due.period.ordinal
         period = reckoning.period(last)
         invoice = _invoice(tx, subscription, due, period.owed)

@@ -43,7 +43,7 @@ class StartingPoints:
             return known[2]
         arrears = calendar.arrears(now=now, catch_up=catch_up, paid_through=paid_through, max_behind=self._max_behind)
         due = arrears.first
-        while calendar.due_at(due) <= now:
+        while calendar.has(due) and calendar.due_at(due) <= now:
             due += 1
         found = StartingPoint(
             arrears=arrears,

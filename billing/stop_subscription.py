@@ -48,6 +48,7 @@ class Foretold:
     next_billing_at: datetime | None = None
     behind: int = 0  # periods that ended during the pause and are billed
     skipped: int = 0  # and those that are not
+    minimum_until: datetime | None = None  # the minimum term that a cancel comes before the end of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ def stop_subscription(
     *,
     at_period_end: bool = False,
     until: date | Literal["none"] | None = None,
+    before_term: bool = False,
     by: By,
     dry_run: bool = False,
 ) -> Foretold:
@@ -78,6 +80,7 @@ def stop_subscription(
         at_period_end: Once the period that runs is over; else now, which an undecided charge may put off.
         until: Of a pause: the civil date, in its zone, on which it goes on by itself at the hour at which it is billed;
             ``"none"``: not by itself. Of one that is paused already, the date is changed.
+        before_term: Of a cancel: also before the minimum term is over, which is refused otherwise.
         by: Who asks, and why.
         dry_run: Only tell.
 
@@ -87,6 +90,8 @@ def stop_subscription(
     """
     with ports.database.transaction() as tx:
         asked = _Asked(ports, tx, lock_subscription(tx, subscription_id), wanted, at_period_end, until)
+        if not before_term:
+            asked.refuse_before_term()
         foretold = asked.foretold()
         if not dry_run:
             asked.write(by)
@@ -189,7 +194,28 @@ class _Asked:
         )
         if runs_nothing:
             raise Conflict(f"subscription {row.id} is {state}, and no period of it runs: cancel it now")
-        return first_unbilled(self._calendar, unopened=row.ordinal + 1, now=now)
+        before = first_unbilled(self._calendar, unopened=row.ordinal + 1, now=now)
+        if not self._calendar.has(before):
+            raise Conflict(
+                f"subscription {row.id} completes with its last period, at {row.term_ends_at}: nothing begins after it"
+            )
+        return before
+
+    def _minimum_until(self) -> datetime | None:
+        """The end of the minimum term, if this is a cancel that comes before it."""
+        if self._wanted is not Stop.CANCEL or self._row.minimum_periods is None:
+            return None
+        until = self._calendar.start(self._row.minimum_periods)
+        return until if self._begins_at < until else None
+
+    def refuse_before_term(self) -> None:
+        """A customer is bound for so many periods, and may leave all the same: who writes that down says so."""
+        until = self._minimum_until()
+        if until is not None:
+            raise Conflict(
+                f"subscription {self._row.id} is bound for {self._row.minimum_periods} periods, until {until}:"
+                " --before-term ends it all the same"
+            )
 
     def _goes_on_at(self) -> datetime | None:
         row = self._row
@@ -206,6 +232,10 @@ class _Asked:
             raise BadInput(
                 f"--until {self._until} ({at}) does not come after the pause begins ({self._begins_at}); give a"
                 " later date"
+            )
+        if row.term_ends_at is not None and at >= row.term_ends_at:
+            raise Conflict(
+                f"subscription {row.id} completes at {row.term_ends_at}, before it would go on; give an earlier date"
             )
         if row.stops_as == Stop.CANCEL and at >= row.stops_at:
             raise Conflict(
@@ -229,6 +259,7 @@ class _Asked:
             next_billing_at=None if arrears is None else self._calendar.due_at(arrears.first),
             behind=0 if arrears is None else arrears.behind_count,
             skipped=0 if arrears is None else sum(skip.last - skip.first + 1 for skip in arrears.skips),
+            minimum_until=self._minimum_until(),
         )
 
     def _arrears(self) -> Arrears | None:
@@ -267,7 +298,7 @@ class _Asked:
             )
             data = {"at": self._begins_at.isoformat(), "resumes_at": _iso(resumes_at)}
             if self._wanted is Stop.CANCEL:
-                _tell(tx, "subscription.cancel_planned", row.id, by, at=data["at"])
+                _tell(tx, "subscription.cancel_planned", row.id, by, at=data["at"], **self._early())
             else:
                 _tell(tx, "subscription.pause_planned", row.id, by, **data)
             return
@@ -276,10 +307,15 @@ class _Asked:
             # It is over by then. Else its instant stands until it is made: no period is opened while it waits.
             stop.drop_stop(tx, row.id)
         if not self._is_date_only:
-            change_within(tx, row, Change(self._wanted), by=by)
+            change_within(tx, row, Change(self._wanted), by=by, **self._early())
         if self._wanted is Stop.PAUSE and resumes_at != row.resumes_at:
             self._write_resume(resumes_at, by)
             _tell(tx, "subscription.resume_planned", row.id, by, at=_iso(resumes_at))
+
+    def _early(self) -> dict[str, Any]:
+        """What is told of a cancel before the end of a minimum term."""
+        until = self._minimum_until()
+        return {} if until is None else {"minimum_until": until.isoformat()}
 
     def _write_resume(self, at: datetime | None, by: By) -> None:
         actor = None if at is None else by.actor

@@ -67,8 +67,20 @@ def list_(
         say_json([as_dict(row, without=("plan_price_id",)) for row in rows])
         return
     show_table(
-        ("code", "name", "won", "every or cron", "charged", "catch_up"),
-        [(row.code, row.name, row.amount, row.every or row.cron, _charged(row), row.catch_up) for row in rows],
+        ("code", "name", "won", "every or cron", "charged", "catch_up", "after_outage", "term"),
+        [
+            (
+                row.code,
+                row.name,
+                row.amount,
+                row.every or row.cron,
+                _charged(row),
+                row.catch_up,
+                row.after_outage,
+                _term(row),
+            )
+            for row in rows
+        ],
         settings.timezone,
     )
 
@@ -81,6 +93,11 @@ def _charged(row: Any) -> str:  # noqa: ANN401 - a row of plans
     if row.shift != Shift.NONE:
         told.append(f"{row.shift} business day")
     return ", ".join(told)
+
+
+def _term(row: Any) -> str:  # noqa: ANN401 - a row of plans
+    told = [] if row.periods is None else [f"{row.periods} periods"]
+    return ", ".join(told if row.minimum_periods is None else [*told, f"bound for {row.minimum_periods}"])
 
 
 def _content(file: Path) -> bytes:

@@ -132,6 +132,8 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "waits for an outcome": row.requested_change,
         "stops by itself": None if row.stops_at is None else f"{row.stops_as} at {shown(row.stops_at, zone)}",
         "goes on by itself": row.resumes_at,
+        "completes": None if row.periods is None else f"{row.periods} periods, until {shown(row.term_ends_at, zone)}",
+        "bound for": None if row.minimum_periods is None else f"{row.minimum_periods} periods",
         "held": None if not holds else ", ".join(_held(each, zone) for each in holds),
         "set aside": row.set_aside_reason,
     }

@@ -63,13 +63,25 @@ def cancel(
     subscription: Id,
     reason: Reason,
     at_period_end: AtPeriodEnd = False,
+    before_term: Annotated[
+        bool,
+        typer.Option("--before-term", help="Also before its minimum term is over; no fee for that is charged."),
+    ] = False,
     dry_run: DryRun = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
     """End it; what is owed and was not charged by then is void."""
-    who = by(actor, reason)
-    _stop(subscription, Stop.CANCEL, who, at_period_end=at_period_end, until=None, dry_run=dry_run, as_json=as_json)
+    _stop(
+        subscription,
+        Stop.CANCEL,
+        by(actor, reason),
+        at_period_end=at_period_end,
+        until=None,
+        before_term=before_term,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
 
 
 def keep(
@@ -101,6 +113,7 @@ def _stop(
     *,
     at_period_end: bool,
     until: "date | Literal['none'] | None",
+    before_term: bool = False,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -108,7 +121,14 @@ def _stop(
         with ports.database.reading() as tx:
             subscription_id = listing.find_id(tx, "subscription", given)
         foretold = stop_subscription.stop_subscription(
-            ports, subscription_id, wanted, at_period_end=at_period_end, until=until, by=who, dry_run=dry_run
+            ports,
+            subscription_id,
+            wanted,
+            at_period_end=at_period_end,
+            until=until,
+            before_term=before_term,
+            by=who,
+            dry_run=dry_run,
         )
         with ports.database.reading() as tx:
             row: Any = listing.subscription(tx, subscription_id)
@@ -130,6 +150,8 @@ def _tell(row: Any, wanted: Stop, foretold: "Foretold", at: "ZoneInfo", *, dry_r
             say(f"subscription {row.id} {will} be {done} at {begins} ({row.timezone}); nothing is opened from then on")
         case Made.AT_ONCE:
             say(f"subscription {row.id} {'would be' if dry_run else 'is'} {done}: {row.state}")
+    if foretold.minimum_until is not None:
+        say(f"this is before its minimum term is over, at {shown(foretold.minimum_until, at)}")
     if foretold.debts:
         say(_debts(foretold))
     if wanted is Stop.PAUSE and foretold.resumes_at is None:

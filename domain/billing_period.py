@@ -24,6 +24,14 @@ class CatchUp(StrEnum):
     NONE = "none"
 
 
+class AfterOutage(StrEnum):
+    """What is charged of periods that were over before anybody opened them, and were not behind when it came to us."""
+
+    ALL = "all"  # every one, at most one charge a customer and civil day
+    LATEST = "latest"  # the last one that ended
+    NONE = "none"
+
+
 class SkipReason(StrEnum):
     """Why a period has no invoice."""
 
@@ -31,6 +39,7 @@ class SkipReason(StrEnum):
     CATCH_UP = "catch_up"  # the plan's `catch_up` does not ask for it
     TRIAL = "trial"  # it was free: consent or notice was missing, and the trial went on
     PAUSED = "paused"  # it ended while the subscription was paused, and `catch_up` does not ask for it
+    OUTAGE = "outage"  # it ended before anybody opened it, and `after_outage` does not ask for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +79,26 @@ class Arrears:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """One subscription's periods: contiguous, each computed from the anchor alone; and when each is charged."""
+    """One subscription's periods: contiguous, each computed from the anchor alone; and when each is charged.
+
+    With ``periods`` it has so many, and no more: instants after its last one are still told.
+    """
 
     schedule: Schedule
     started_on: date
     zone_name: str
     shift: Shift = Shift.NONE
     spread_seconds: int = 0  # this subscription's own: ``spread_seconds_of``
+    periods: int | None = None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The UTC instant at which its last period ends; None: it has no last one."""
+        return None if self.periods is None else self.start(self.periods)
+
+    def has(self, ordinal: int) -> bool:
+        """Whether the period belongs to it."""
+        return self.periods is None or ordinal < self.periods
 
     def start(self, ordinal: int) -> datetime:
         """The UTC instant at which a period starts."""
@@ -104,6 +126,21 @@ class Calendar:
             self.schedule, started_on=self.started_on, zone_name=self.zone_name, instant=require_utc(instant)
         )
 
+    def first_unpaid(self, paid_through: date) -> int:
+        """The first period that starts after a civil date; the one after the last, if none does."""
+        ordinal = self.first_from(instant_of(paid_through + ONE_DAY, _MIDNIGHT, self.zone_name))
+        return ordinal if self.has(ordinal) else self.periods or 0
+
+    def missed_below(self, now: datetime, *, from_ordinal: int) -> int:
+        """The first period that was not missed: those before it have ended, and the charge after them is due.
+
+        Both, for a charge that is spread up to the end of its period is late by a minute, and no outage.
+        """
+        ordinal = from_ordinal
+        while self.has(ordinal) and self.start(ordinal + 1) <= now and self.due_at(ordinal + 1) <= now:
+            ordinal += 1
+        return ordinal
+
     def arrears(
         self,
         *,
@@ -130,14 +167,13 @@ class Calendar:
         skips = []
         unpaid = from_ordinal
         if paid_through is not None:
-            paid_until = instant_of(paid_through + ONE_DAY, _MIDNIGHT, self.zone_name)
-            unpaid = max(from_ordinal, self.first_from(paid_until))
+            unpaid = max(from_ordinal, self.first_unpaid(paid_through))
             if unpaid > from_ordinal:
                 skips.append(Skip(first=from_ordinal, last=unpaid - 1, reason=SkipReason.PAID_ELSEWHERE))
         upcoming = self.first_from(now)
         # The period before the upcoming one has started; it is running unless it ends exactly now.
         current = upcoming if upcoming == 0 or self.start(upcoming) <= now else upcoming - 1
-        current = max(current, unpaid)
+        current = max(current if self.has(current) else self.periods or 0, unpaid)
         first = {
             CatchUp.ALL: unpaid,
             CatchUp.LATEST: max(unpaid, current - 1),

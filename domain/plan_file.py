@@ -13,6 +13,7 @@ from domain.consent import WithoutConsent
 from domain.errors import BadInput
 from domain.file_value import shown as _shown
 from domain.plan_dates import PLAN_DATE_KEYS, PlanDates, read_plan_dates, timed
+from domain.plan_terms import PLAN_TERM_KEYS, PlanTerms, read_plan_terms
 from domain.price import PRICE_KEYS, Price, read_price
 from domain.schedule import Cron, Every, Schedule, Unit, is_daily, parse_cron, parse_every
 
@@ -30,7 +31,17 @@ _NAME_LENGTH: Final = 100
 _LONGEST_TRIAL: Final = 730
 #: What of a plan is about trials and consent.
 CONSENT_KEYS: Final = ("trial_days", "without_consent")
-_KEYS: Final = ("code", "name", *PRICE_KEYS, "every", "cron", *PLAN_DATE_KEYS, "catch_up", *CONSENT_KEYS)
+_KEYS: Final = (
+    "code",
+    "name",
+    *PRICE_KEYS,
+    "every",
+    "cron",
+    *PLAN_DATE_KEYS,
+    "catch_up",
+    *CONSENT_KEYS,
+    *PLAN_TERM_KEYS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,7 @@ class PlanSpec:
     schedule: Schedule  # at its own time of day
     dates: PlanDates
     catch_up: CatchUp
+    terms: PlanTerms
     trial_days: int | None = None  # of those who come new; None: they pay at once
     without_consent: WithoutConsent = WithoutConsent.STAY
 
@@ -107,6 +119,7 @@ def _read_plan(table: object, number: int) -> PlanSpec:
         catch_up=_catch_up(table.get("catch_up", CatchUp.LATEST.value), where),
         trial_days=_trial_days(table.get("trial_days"), where),
         without_consent=_without_consent(table.get("without_consent", WithoutConsent.STAY.value), where),
+        terms=read_plan_terms(table, schedule, where),
     )
     if plan.catch_up is CatchUp.ALL and is_daily(plan.schedule):
         raise BadInput(

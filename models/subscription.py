@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.billing_period import CatchUp, SkipReason
+from domain.billing_period import AfterOutage, CatchUp, SkipReason
 from domain.business_day import Shift
 from domain.channel import DEFAULT_CHANNEL
 from domain.consent import WithoutConsent
@@ -29,6 +30,8 @@ from domain.price import MINIMUM_AMOUNT, MOST_INSTALMENTS, Vat
 from domain.stop import Stop
 from domain.subscription import BILLABLE, Change, EndedReason, SubscriptionState
 from models.base import Base, Id, Instant, Won, Word, listed, one_of
+
+_TERM: Final = "periods >= 1 AND minimum_periods >= 1 AND minimum_periods <= periods"
 
 
 class Plan(Base):
@@ -44,6 +47,8 @@ class Plan(Base):
         one_of("shift", Shift),
         CheckConstraint("trial_days >= 1", name="trial_days_from_one"),
         one_of("without_consent", WithoutConsent),
+        one_of("after_outage", AfterOutage),
+        CheckConstraint(_TERM, name="term_from_one"),
     )
 
     id: Mapped[Id]
@@ -57,6 +62,9 @@ class Plan(Base):
     catch_up: Mapped[Word]
     trial_days: Mapped[int | None] = mapped_column(Integer)  # of those who come new; None: they pay at once
     without_consent: Mapped[Word] = mapped_column(server_default=WithoutConsent.STAY)
+    after_outage: Mapped[Word] = mapped_column(server_default=AfterOutage.ALL)
+    periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: so many, and it completes
+    minimum_periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: bound for so many
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -146,6 +154,9 @@ class Subscription(Base):
             "(requested_change IS NOT DISTINCT FROM 'change_card') = (requested_key_id IS NOT NULL)",
             name="requested_key_goes_with_the_change",
         ),
+        CheckConstraint(_TERM, name="term_from_one"),
+        CheckConstraint("(periods IS NULL) = (term_ends_at IS NULL)", name="a_term_says_when_it_ends"),
+        CheckConstraint("ordinal < periods", name="nothing_after_the_term"),
         one_of("stops_as", Stop),
         CheckConstraint(
             "(stops_at IS NULL) = (stops_as IS NULL) AND (stops_at IS NULL) = (stops_by IS NULL)"
@@ -169,6 +180,12 @@ class Subscription(Base):
         Index("ix_subscription_resumes", "resumes_at", postgresql_where=text("resumes_at IS NOT NULL")),
         # Changes of price that are to be decided.
         Index("ix_subscription_changes", "changes_at", postgresql_where=text("changes_at IS NOT NULL")),
+        # Whose last period is over.
+        Index(
+            "ix_subscription_term",
+            "term_ends_at",
+            postgresql_where=text(f"term_ends_at IS NOT NULL AND state <> '{SubscriptionState.ENDED}'"),
+        ),
         # What is due to be opened, oldest first.
         Index(
             "ix_subscription_due",
@@ -213,6 +230,11 @@ class Subscription(Base):
     #: time ``changes_at`` on.
     changes_from: Mapped[int | None] = mapped_column(Integer)
     changes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    #: Copied from the plan when it came: ordinals from ``periods`` on do not exist, ``term_ends_at`` is the last one's
+    #: end in billing time. A customer who leaves before ``minimum_periods`` are over is asked about.
+    periods: Mapped[int | None] = mapped_column(Integer)
+    term_ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    minimum_periods: Mapped[int | None] = mapped_column(Integer)
     set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 

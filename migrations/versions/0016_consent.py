@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -36,7 +36,7 @@ def _plan_and_subscription() -> None:
     op.create_check_constraint(
         op.f("ck_skipped_period_reason"),
         "skipped_period",
-        "reason IN ('paid_elsewhere', 'catch_up', 'trial', 'paused')",
+        "reason IN ('paid_elsewhere', 'catch_up', 'trial', 'paused', 'outage')",
     )
     op.add_column("subscription", sa.Column("trial_until", sa.Date(), nullable=True))
     op.add_column("subscription", sa.Column("changes_from", sa.Integer(), nullable=True))

@@ -37,6 +37,7 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
             "  AND pc.kind = 'conversion') AS in_trial,"
             " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'ended')"
             " AS lacked_consent,"
+            " s.term_ends_at, s.minimum_periods,"
             f" s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by, {CALENDAR}, p.catch_up"
             " FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
         ),

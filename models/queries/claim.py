@@ -14,6 +14,7 @@ from models.base import listed
 from models.invoice import ChargeAttempt, Invoice, Send
 from models.queries import hold, stop
 from models.queries.bulk import insert_rows, update_rows
+from models.queries.periods import IS_DAILY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,7 @@ _CLAIMED: Final = _each(
     f"{_FROM} JOIN plan p ON p.id = s.plan_id JOIN customer c ON c.id = s.customer_id"
     f" LEFT JOIN charge_attempt a ON {_OPEN}"
     f" WHERE i.id = ANY(:ids) AND {_CLAIMABLE} AND NOT ({_NEEDS_LOOK}) AND <goes>"
-    " ORDER BY i.next_attempt_at, i.id"
+    " ORDER BY i.next_attempt_at, i.period_start, i.id"
 )
 _LOCK_ATTEMPTS: Final = text(
     f"SELECT a.id FROM charge_attempt a WHERE a.invoice_id = ANY(:ids) AND a.state IN ({listed(OPEN_ATTEMPT)})"
@@ -164,22 +165,26 @@ def is_charged_within(tx: Transaction, *, customer_id: UUID, begin: datetime, en
     """Whether a customer has another charge, made or due by itself, in a span of billing time.
 
     What is set aside or held, or has a revoked or blocked card, or one of a channel that is configured no more, is not
-    charged by itself: it would keep the day for ever.
+    charged by itself: it would keep the day for ever. So would a plan that bills every day: only what it catches up
+    keeps the day.
     """
     return bool(
         tx.connection.execute(
             text(
                 "SELECT EXISTS (SELECT FROM subscription s JOIN invoice i ON i.subscription_id = s.id"
+                " JOIN plan p ON p.id = s.plan_id"
                 " LEFT JOIN billing_key k ON k.id = s.billing_key_id LEFT JOIN channel_state c ON c.name = k.channel"
                 " LEFT JOIN charge_attempt a ON a.invoice_id = i.id"
-                " WHERE s.customer_id = :customer AND i.id <> :but AND ("
+                f" WHERE s.customer_id = :customer AND i.id <> :but AND (i.is_catch_up OR NOT {IS_DAILY}) AND ("
                 "  (a.started_at >= :begin AND a.started_at < :end)"
                 "  OR (NOT i.is_catch_up AND i.next_attempt_at < :end AND i.set_aside_reason IS NULL"
                 "   AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND c.missing_since IS NULL"
                 f"   AND {hold.is_free(':end')})))"
-                " OR EXISTS (SELECT FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id"
+                " OR EXISTS (SELECT FROM subscription s JOIN plan p ON p.id = s.plan_id"
+                "  JOIN billing_key k ON k.id = s.billing_key_id"
                 "  JOIN channel_state c ON c.name = k.channel AND c.missing_since IS NULL"
                 "  WHERE s.customer_id = :customer AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+                f"  AND NOT {IS_DAILY}"
                 f"  AND k.foreign_schedule_since IS NULL AND {stop.IS_FORESEEN} AND {hold.is_free(':end')}"
                 f"  AND s.state IN ({listed(BILLABLE)}) AND s.next_billing_at < :end)"
             ),

@@ -58,8 +58,9 @@ _FROM: Final = (
     " JOIN billing_key k ON k.id = s.billing_key_id"
 )
 _PERIODS: Final = (
-    f"SELECT s.id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, {CALENDAR}, p.catch_up, k.channel,"
-    f" {_USUAL_AMOUNT} AS amount, {_WAITING} AS items{_FROM} WHERE {_BILLED} AND {stop.IS_FORESEEN}"
+    f"SELECT s.id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_before, {CALENDAR}, p.catch_up,"
+    f" p.after_outage, k.channel, {_USUAL_AMOUNT} AS amount, {_WAITING} AS items{_FROM}"
+    f" WHERE {_BILLED} AND {stop.IS_FORESEEN}"
 )
 _STANDING: Final = (
     "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"

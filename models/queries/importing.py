@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 #: A plan with its price of now; without one for a plan whose first price lies ahead.
 _PLANS: Final = (
-    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, p.trial_days, p.without_consent,"
-    " price.id AS plan_price_id, price.amount, price.tax_free, price.vat, price.card_quota, price.setup_fee"
+    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, p.after_outage, p.periods, p.minimum_periods,"
+    " p.trial_days, p.without_consent, price.id AS plan_price_id, price.amount, price.tax_free, price.vat,"
+    " price.card_quota, price.setup_fee"
     " FROM plan p LEFT JOIN LATERAL (SELECT pp.* FROM plan_price pp WHERE pp.plan_id = p.id"
     " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC LIMIT 1) price ON true"
 )
@@ -31,7 +32,7 @@ _PLANS_PAGE: Final = text(
     f"{_PLANS} WHERE (CAST(:after AS text) IS NULL OR p.code > :after) ORDER BY p.code LIMIT :limit"
 )
 _SUBSCRIPTIONS: Final = text(
-    "SELECT s.id, s.timezone, s.quantity, s.trial_until, k.customer_uid, k.channel,"
+    "SELECT s.id, s.timezone, s.quantity, s.periods, s.trial_until, k.customer_uid, k.channel,"
     " coalesce((SELECT max(x.last_ordinal) + 1 FROM skipped_period x"
     "  WHERE x.subscription_id = s.id AND x.reason = 'paid_elsewhere'), 0) AS unpaid_from"
     " FROM subscription s LEFT JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = ANY(:ids)"

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from domain.billing_period import AfterOutage, SkipReason
 from domain.charge_attempt import OPEN_ATTEMPT, UNDECIDED
 from domain.decline import codes_of
 from domain.dunning import NO_STRIKE
@@ -106,6 +107,12 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT i.id, 'period ' || i.ordinal || ' is skipped and has an invoice' FROM skipped_period x"
         " JOIN invoice i ON i.subscription_id = x.subscription_id AND i.purpose = 'period'"
         " AND i.ordinal BETWEEN x.first_ordinal AND x.last_ordinal"
+    ),
+    "outage_is_skipped_where_the_plan_says_so": (
+        "SELECT s.id, 'periods ' || x.first_ordinal || ' to ' || x.last_ordinal || ' are skipped for an outage, and its"
+        " plan charges them' FROM skipped_period x JOIN subscription s ON s.id = x.subscription_id"
+        f" JOIN plan p ON p.id = s.plan_id WHERE x.reason = '{SkipReason.OUTAGE}'"
+        f" AND p.after_outage = '{AfterOutage.ALL}'"
     ),
     "no_new_number_before_a_definite_decline": (
         "SELECT a.id, 'attempt ' || a.attempt_no || ' is ' || a.state || ', and a later one exists'"
@@ -258,7 +265,7 @@ def standing_subscriptions(tx: Transaction) -> Iterator[Row[Any]]:
     """Every subscription that is still billed some day, with its schedule, streamed by id."""
     return _streamed(
         tx,
-        f"SELECT s.id, s.ordinal, s.next_billing_at, {CALENDAR} FROM subscription s"
+        f"SELECT s.id, s.ordinal, s.next_billing_at, s.term_ends_at, {CALENDAR} FROM subscription s"
         " JOIN plan p ON p.id = s.plan_id WHERE s.state <> 'ended' AND s.id > :after ORDER BY s.id LIMIT :limit",
     )
 

@@ -14,7 +14,7 @@ from models.invoice_line import InvoiceLine
 from models.queries import beside, stop
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
-from models.subscription import Subscription
+from models.subscription import SkippedPeriod, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _DUE: Final = (
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
-    f" s.quantity, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up,"
+    f" s.quantity, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up, p.after_outage,"
     " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
@@ -71,10 +71,12 @@ def write_opened(
     invoices: Sequence[Mapping[str, Any]],
     lines: Sequence[Mapping[str, Any]],
     subscriptions: Sequence[Mapping[str, Any]],
+    skips: Sequence[Mapping[str, Any]],
     used: beside.Used,
 ) -> None:
-    """Write invoices with all of their lines, what they used up, and how far their subscriptions came."""
+    """Write invoices with their lines, what they used up, what gets none, and how far their subscriptions came."""
     insert_rows(tx, Invoice, invoices)
+    insert_rows(tx, SkippedPeriod, skips)
     insert_rows(tx, InvoiceLine, lines)
     beside.write_used(tx, used)
     update_rows(tx, Subscription, subscriptions)

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 #: The subscription goes on at this instant: its stop has not come.
 GOES_ON: Final = "(s.stops_at IS NULL OR s.stops_at > :now)"
-_BEFORE_ITS_STOP: Final = "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before)"
-#: Its next period begins before it stops, and no change of price is to be decided first: it is opened, however late.
+_BEFORE_ITS_STOP: Final = (
+    "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before) AND (s.periods IS NULL OR s.ordinal + 1 < s.periods)"
+)
+#: Its next period begins before it stops, is one of those agreed on, and no change of price is to be decided first: it
+#: is opened, however late.
 IS_OPENED: Final = f"{_BEFORE_ITS_STOP} AND (s.changes_from IS NULL OR s.ordinal + 1 < s.changes_from)"
 #: The same, once such changes are decided.
 IS_FORESEEN: Final = _BEFORE_ITS_STOP
@@ -45,7 +48,20 @@ PRICE_HAS_COME: Final = (
     f"s.changes_at <= :now AND s.next_billing_at <= :now AND s.state IN ({_PRICED})"
     f" AND s.ordinal + 1 >= s.changes_from AND {_BEFORE_ITS_STOP} AND s.requested_change IS DISTINCT FROM 'cancel'"
 )
-HAS_COME: Final = f"s.set_aside_reason IS NULL AND (({_STOP_HAS_COME}) OR ({_RESUME_HAS_COME}) OR ({PRICE_HAS_COME}))"
+#: Its last period is over, and nothing of it is owed any more. A stop or a resume that came before is made first.
+_TERM_IS_OVER: Final = (
+    f"s.term_ends_at <= :now AND s.state <> '{SubscriptionState.ENDED}' AND s.requested_change IS NULL AND {GOES_ON}"
+    f" AND (s.state <> '{SubscriptionState.PAUSED}' OR s.resumes_at IS NULL OR s.resumes_at > :now)"
+    f" AND (s.state NOT IN ({_PRICED}) OR s.ordinal + 1 >= s.periods)"
+    # Counted, for an EXISTS may be planned as a hash of every invoice that there is.
+    " AND 0 = (SELECT count(*) FROM invoice i LEFT JOIN charge_attempt a"
+    f"  ON a.invoice_id = i.id AND a.state IN ({listed(UNDECIDED)})"
+    f"  WHERE i.subscription_id = s.id AND (i.state IN ({listed(CHARGEABLE)}) OR a.id IS NOT NULL))"
+)
+HAS_COME: Final = (
+    f"s.set_aside_reason IS NULL AND (({_STOP_HAS_COME}) OR ({_RESUME_HAS_COME}) OR ({PRICE_HAS_COME})"
+    f" OR ({_TERM_IS_OVER}))"
+)
 
 _LOCK_COME: Final = text(
     f"SELECT s.id FROM subscription s WHERE {HAS_COME} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
@@ -102,7 +118,7 @@ def owed(tx: Transaction, subscription_id: UUID) -> Row[Any]:
 
 
 def first_to_come(tx: Transaction) -> datetime | None:
-    """The next instant at which a subscription stops, goes on, or its price changes by itself; None: none does."""
+    """The next instant at which a subscription stops, completes, goes on or changes its price by itself, if any."""
     found: datetime | None = tx.connection.execute(
         text(
             "SELECT least((SELECT min(s.stops_at) FROM subscription s WHERE s.set_aside_reason IS NULL"
@@ -110,7 +126,9 @@ def first_to_come(tx: Transaction) -> datetime | None:
             "  WHERE s.set_aside_reason IS NULL AND greatest(s.changes_at, s.next_billing_at) > :now"
             f"  AND s.changes_at IS NOT NULL AND s.state IN ({_PRICED})),"
             " (SELECT min(s.resumes_at) FROM subscription s"
-            f"  WHERE s.set_aside_reason IS NULL AND s.resumes_at > :now AND s.state = '{SubscriptionState.PAUSED}'))"
+            f"  WHERE s.set_aside_reason IS NULL AND s.resumes_at > :now AND s.state = '{SubscriptionState.PAUSED}'),"
+            " (SELECT min(s.term_ends_at) FROM subscription s WHERE s.set_aside_reason IS NULL"
+            f"  AND s.term_ends_at > :now AND s.state <> '{SubscriptionState.ENDED}'))"
         ),
         {"now": tx.now},
     ).scalar_one()

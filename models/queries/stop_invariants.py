@@ -18,13 +18,18 @@ STOP_BROKEN: Final[Mapping[str, str]] = {
     "what_has_come_is_made": (
         "SELECT s.id, CASE WHEN s.stops_at < :slow_now THEN s.stops_as || ' was to come at ' || s.stops_at"
         " WHEN s.resumes_at < :slow_now AND s.state = 'paused' THEN 'was to go on at ' || s.resumes_at"
+        " WHEN s.term_ends_at < :slow_now THEN 'was to complete at ' || s.term_ends_at"
         " ELSE 'its price was to be decided at ' || s.changes_at END || ' and did not' FROM subscription s"
-        " WHERE least(s.stops_at, s.resumes_at, s.changes_at) < :slow_now"
+        " WHERE least(s.stops_at, s.resumes_at, s.term_ends_at, s.changes_at) < :slow_now"
         f" AND ({HAS_COME.replace(':now', ':slow_now')})"
         " AND s.created_at < :slow_real"
         # Until these it could not be made.
         " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id AND e.recorded_at >= :slow_real"
         "  AND e.kind IN ('subscription.pause', 'subscription.change_card', 'subscription.released'))"
+        # A term completes only when its last debt is settled.
+        " AND (least(s.stops_at, s.resumes_at) < :slow_now OR NOT EXISTS (SELECT FROM outbox_event e"
+        "  WHERE e.subscription_id = s.id AND e.recorded_at >= :slow_real"
+        "  AND e.kind IN ('invoice.paid', 'invoice.uncollectible')))"
     ),
     # After it was made `nothing_is_sent_after_the_end` and `nothing_is_sent_during_a_pause` look.
     "nothing_is_sent_past_a_stop": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,35 @@ def test_skips_and_opened_periods_cover_everything_behind_exactly_once(
         assert is_paid or calendar.period(ordinal).end <= now
     if arrears.current > from_ordinal or calendar.start(arrears.current) <= now:
         assert calendar.period(arrears.current).end > now
+
+
+@given(
+    calendar=calendars,
+    now=instants,
+    catch_up=st.sampled_from(CatchUp),
+    opened_before=st.integers(min_value=0, max_value=40),
+    paid_through=st.none() | anchors,
+    more=st.integers(min_value=1, max_value=40),
+)
+def test_of_a_number_of_periods_none_after_the_last_is_opened_or_skipped(
+    calendar: Calendar, now: datetime, catch_up: CatchUp, opened_before: int, paid_through: date | None, more: int
+) -> None:
+    term = replace(calendar, periods=opened_before + more)
+    same: dict[str, Any] = {
+        "now": now,
+        "from_ordinal": opened_before,
+        "paid_through": paid_through,
+        "max_behind": _PLENTY,
+    }
+
+    arrears = term.arrears(catch_up=catch_up, **same)
+
+    skipped = [ordinal for skip in arrears.skips for ordinal in range(skip.first, skip.last + 1)]
+    opened = list(range(arrears.first, arrears.current))
+    assert skipped + opened == list(range(opened_before, arrears.current))
+    assert all(map(term.has, skipped + opened))
+    unbounded = calendar.arrears(catch_up=catch_up, **same)
+    assert arrears == unbounded if term.has(unbounded.current) else arrears.current == term.periods
 
 
 @given(

@@ -167,12 +167,15 @@ class House:
         with self.database.transaction() as tx:
             terms = tx.connection.execute(
                 text(
-                    f"SELECT {PLAN_CALENDAR}, pp.id AS price_id FROM plan p JOIN plan_price pp ON pp.plan_id = p.id"
+                    f"SELECT {PLAN_CALENDAR}, p.periods, p.minimum_periods, pp.id AS price_id"
+                    " FROM plan p JOIN plan_price pp ON pp.plan_id = p.id"
                     " WHERE p.id = :id"
                 ),
                 {"id": plan_id},
             ).one()
-            calendar = calendar_for(terms, subscription_id=sub_id, started_on=started_on, zone_name=zone)
+            calendar = calendar_for(
+                terms, subscription_id=sub_id, started_on=started_on, zone_name=zone, periods=terms.periods
+            )
             customer_id = self._customer(ref)
             key_id = new_id(tx.real)
             uid = f"card-{ref}-{plan}-{started_on}"
@@ -196,6 +199,9 @@ class House:
                 "ordinal": ordinal,
                 "next_billing_at": calendar.due_at(ordinal + 1),
                 "catch_up_below": catch_up_below,
+                "periods": terms.periods,
+                "term_ends_at": calendar.ends_at,
+                "minimum_periods": terms.minimum_periods,
             }
             insert_rows(tx, Subscription, [row])
         return sub_id

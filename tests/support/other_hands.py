@@ -31,9 +31,9 @@ WHO: Final = By(actor="ops", reason="off the gateway's schedules")
 SEOUL: Final = ZoneInfo("Asia/Seoul")
 PERIODS: Final = 3
 MONTHS: Final = (
-    timedelta(minutes=15), timedelta(hours=1), timedelta(days=31), timedelta(days=37),
+    timedelta(minutes=15), timedelta(hours=1), timedelta(days=31), timedelta(days=37), timedelta(days=1),
 )  # fmt: skip
-"""Up to 9 April: three periods of everybody have begun, and no fourth."""
+"""Up to 10 April: three periods of everybody have begun, and no fourth; what ended between two steps is caught up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

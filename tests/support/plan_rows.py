@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 FORBIDDEN_PLAN: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("ck_plan_catch_up", "plan", {"catch_up": "some"}),
+    ("ck_plan_after_outage", "plan", {"after_outage": "some"}),
+    ("ck_plan_term_from_one", "plan", {"periods": 0}),
+    ("ck_plan_term_from_one", "plan", {"minimum_periods": 0}),
+    ("ck_plan_term_from_one", "plan", {"periods": 2, "minimum_periods": 3}),
     ("ck_plan_one_schedule", "plan", {"cron": "0 10 1 * *"}),
     ("ck_plan_one_schedule", "plan", {"every": None}),
     ("ck_plan_price_amount_chargeable", "plan_price", {"amount": 99}),

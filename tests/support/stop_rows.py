@@ -37,6 +37,10 @@ def stop_rows(own: UUID, *, subscription_id: UUID) -> dict[str, dict[str, Any]]:
 
 
 FORBIDDEN_STOP: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
+    ("ck_subscription_term_from_one", "subscription", {"periods": 2, "minimum_periods": 3, "term_ends_at": _AT}),
+    ("ck_subscription_a_term_says_when_it_ends", "subscription", {"periods": 2}),
+    ("ck_subscription_a_term_says_when_it_ends", "subscription", {"term_ends_at": _AT}),
+    ("ck_subscription_nothing_after_the_term", "subscription", {"periods": 2, "ordinal": 2, "term_ends_at": _AT}),
     (
         "ck_subscription_stops_as",
         "subscription",

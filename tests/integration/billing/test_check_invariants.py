@@ -133,6 +133,10 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
         (f"INSERT INTO skipped_period VALUES ({_SOME}, 0, 0, 'catch_up')",),
     ),
     (
+        "outage_is_skipped_where_the_plan_says_so",
+        (f"INSERT INTO skipped_period VALUES ({_SOME}, 1, 1, 'outage')",),
+    ),
+    (
         "no_new_number_before_a_definite_decline",
         (
             f"UPDATE charge_attempt SET state = 'unknown', next_look_up_at = now() WHERE invoice_id = {_PAST_DUE}",
@@ -259,6 +263,10 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     (
         "next_billing_is_the_next_period",
         ("UPDATE subscription SET next_billing_at = next_billing_at + interval '1 day'",),
+    ),
+    (
+        "term_ends_with_its_last_period",
+        (f"UPDATE subscription SET periods = 5, term_ends_at = '2026-07-01' WHERE id = {_SOME}",),
     ),
     (
         "invoice_has_its_periods_dates",

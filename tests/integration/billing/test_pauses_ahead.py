@@ -57,7 +57,7 @@ def test_an_engine_that_slept_over_the_resume_ends_where_one_ends_that_was_awake
         at_the_end(house, sub, Stop.PAUSE, until=house.now.date() + timedelta(days=48))
         for day in range(1, 100):
             house.advance(days=1)
-            if sleeps and day < 90:
+            if sleeps and day < 76:
                 continue
             for _ in range(3):
                 house.tick()

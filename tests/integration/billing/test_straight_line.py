@@ -42,8 +42,10 @@ def test_an_engine_that_was_down_for_months_charges_every_period_that_fell_due(h
     sub = house.subscription(started_on=date(2026, 1, 31))
     house.advance(days=150)
 
-    house.tick()
-    house.charge()
+    for _ in range(6):  # at most one charge a customer and day
+        house.tick()
+        house.charge()
+        house.advance(days=1)
 
     assert house.paid_at_gateway() == {house.uid(sub, ordinal)[:-3]: 1 for ordinal in range(6)}
 

@@ -1,0 +1,68 @@
+"""How long does an agreement on a plan run, and what is charged after an outage: keys of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from domain.billing_period import AfterOutage
+from domain.errors import BadInput
+from domain.file_value import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from domain.schedule import Schedule
+
+PLAN_TERM_KEYS: Final = ("after_outage", "periods", "minimum_periods")
+
+#: Our choices: a period a day for more than two years, and nobody agrees for longer than a life.
+MOST_PERIODS: Final = 999
+_LONGEST_DAYS: Final = 36_525
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTerms:
+    """``periods``: so many, and it ends; None: it goes on. ``minimum_periods``: a customer is bound for so many."""
+
+    after_outage: AfterOutage = AfterOutage.ALL
+    periods: int | None = None
+    minimum_periods: int | None = None
+
+
+def read_plan_terms(table: Mapping[str, object], schedule: Schedule, where: str) -> PlanTerms:
+    """Read these keys of a plan.
+
+    Raises:
+        BadInput: The sentence names the plan (``where``) and the key.
+    """
+    periods, minimum = (_count(table, key, schedule, where) for key in ("periods", "minimum_periods"))
+    if periods is not None and minimum is not None and minimum > periods:
+        raise BadInput(
+            f"{where}: minimum_periods = {minimum} is more than periods = {periods}; nobody is bound for longer than"
+            " the agreement runs"
+        )
+    return PlanTerms(
+        after_outage=_after_outage(table.get("after_outage", AfterOutage.ALL.value), where),
+        periods=periods,
+        minimum_periods=minimum,
+    )
+
+
+def _count(table: Mapping[str, object], key: str, schedule: Schedule, where: str) -> int | None:
+    if key not in table:
+        return None
+    value = table[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PERIODS:
+        raise BadInput(f"{where}: {key} = {shown(value)} is not a whole number of periods from 1 to {MOST_PERIODS}")
+    if value * schedule.shortest_days > _LONGEST_DAYS:
+        raise BadInput(f"{where}: {key} = {value} is longer than a hundred years; give fewer, or leave it out")
+    return value
+
+
+def _after_outage(value: object, where: str) -> AfterOutage:
+    try:
+        return AfterOutage(str(value))
+    except ValueError:
+        choices = ", ".join(f'"{choice}"' for choice in AfterOutage)
+        raise BadInput(f"{where}: after_outage = {shown(value)} is unknown; give one of {choices}") from None
