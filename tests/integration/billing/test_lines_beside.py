@@ -13,7 +13,6 @@ from sqlalchemy import event, text
 
 from billing.add_ons import add_add_on, end_add_on
 from billing.change_subscription import By, cancel
-from billing.check_invariants import check_invariants
 from billing.coupons import CouponTerms, add_coupon, apply_coupon, close_coupon
 from billing.customer_credit import grant_credit, withdraw_credit
 from billing.foresee import foresee
@@ -26,6 +25,7 @@ from domain.invoice_line import LineKind
 from domain.one_off import read_item
 from domain.price import MAXIMUM_AMOUNT
 from models.queries import change
+from tests.support.consents import broken
 from tests.support.house import House
 from tests.support.racing import race
 
@@ -78,10 +78,6 @@ def months(house: House, count: int) -> None:
         house.tick()
         house.charge()
         house.advance(days=31)
-
-
-def broken(house: House) -> list[object]:
-    return list(check_invariants(house.ports, gateways=[house.ports], progress=lambda _: None))
 
 
 def test_the_first_month_is_half_price_and_the_second_is_not(house: House) -> None:

@@ -174,17 +174,9 @@ FORBIDDEN = [
     ),
 ]
 APPEND_ONLY = (
-    "audit_entry",
-    "consent",
-    "credit_entry",
-    "decline_rule",
-    "evidence",
-    "invoice_line",
-    "notice",
-    "payment_cancellation",
-    "refund_evidence",
-    "skipped_period",
-)
+    "audit_entry", "consent", "credit_entry", "decline_rule", "evidence", "invoice_line", "notice",
+    "payment_cancellation", "refund_evidence", "skipped_period",
+)  # fmt: skip
 ONE_ROW = ("billing_clock", "installation")  # which stands already
 
 
