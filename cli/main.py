@@ -17,6 +17,7 @@ from cli import (
     coupon,
     credit,
     decline,
+    forecast_day,
     hold,
     hook,
     invariants,
@@ -71,6 +72,7 @@ for _noun in (
     window,
     hold,
     hook,
+    forecast_day,
     invariants,
 ):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2].replace("_", "-"))

@@ -14,6 +14,7 @@ class Bell(StrEnum):
     FOLLOW = "worker.follow_hints"
     COMPARE = "worker.compare_gateway"
     REFUND = "worker.refund_due"
+    FORECAST = "worker.keep_forecast"
 
 
 class Queue(StrEnum):
@@ -29,8 +30,12 @@ QUEUE_OF = {
     Bell.FOLLOW: Queue.PACE,
     Bell.COMPARE: Queue.PACE,
     Bell.REFUND: Queue.PACE,
+    Bell.FORECAST: Queue.PACE,
     Bell.CHARGE: Queue.CHARGE,
 }
 
 #: Charge runs that one tick asks for at most, for a channel; more would only find the claims of the others.
 CHARGE_RUNS = 4
+
+#: Seconds of real time between two looks whether a day's forecast is to be kept, or compared.
+FORECAST_SECONDS = 600

@@ -16,7 +16,7 @@ from domain.errors import BillingError
 from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
 from runtime.wiring import gateway_configs, server_urls
-from scheduler.pace import QUEUE_OF, Bell, Queue
+from scheduler.pace import FORECAST_SECONDS, QUEUE_OF, Bell, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,14 +96,17 @@ def _configuration(settings: Settings) -> Mapping[str, Any]:
         # Beat keeps nothing: its schedule is an interval, and due times are rows. No file to lose or to lock.
         "beat_scheduler": "celery.beat:Scheduler",
         "beat_max_loop_interval": 5,
-        "beat_schedule": {
-            "tick": {
-                "task": Bell.TICK,
-                "schedule": settings.tick_seconds,
-                "options": {"expires": settings.tick_seconds},
-            }
-        },
+        "beat_schedule": _beat(settings),
         "imports": ["worker.tasks"],
+    }
+
+
+def _beat(settings: Settings) -> Mapping[str, Any]:
+    """What beat rings by itself; one that is not taken before the next is rung is dropped."""
+    every = {Bell.TICK: settings.tick_seconds, Bell.FORECAST: FORECAST_SECONDS}
+    return {
+        bell.name.lower(): {"task": bell, "schedule": seconds, "options": {"expires": seconds}}
+        for bell, seconds in every.items()
     }
 
 

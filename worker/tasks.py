@@ -14,6 +14,7 @@ from billing.charge_due import charge_due
 from billing.compare_gateway import compare_due
 from billing.follow_hints import follow_hints
 from billing.forget_hints import forget_hints
+from billing.keep_forecast import compare_forecast, keep_forecast
 from billing.refund_due import refund_due
 from billing.resolve_unknown import resolve_unknown
 from billing.take_turn import taken_turn
@@ -133,3 +134,18 @@ def compare_task(channel: str = "") -> dict[str, object]:
 def refund_task(channel: str = "") -> dict[str, object]:
     """Send the refunds that are due, and ask about those of which nobody knows what became."""
     return _run_for(channel, Bell.REFUND, lambda ports: dict(refund_due(ports)))
+
+
+@app.task(name=Bell.FORECAST)
+def forecast_task() -> dict[str, object]:
+    """Keep what the next day will charge, and hold the last one against what was foreseen for it."""
+
+    def work() -> dict[str, object]:
+        database = next(iter(_real_things().values())).database
+        did = {
+            "kept": keep_forecast(database, zone_name=SETTINGS.timezone.key),
+            "unexplained": compare_forecast(database),
+        }
+        return {name: count for name, count in did.items() if count is not None}
+
+    return _run(Bell.FORECAST, work)

@@ -7,6 +7,7 @@ from models import (  # noqa: F401 - they register their tables
     brake,
     consent,
     decline,
+    forecast,
     foreign,
     hint,
     hold,

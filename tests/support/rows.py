@@ -13,6 +13,7 @@ from psycopg import sql
 from tests.support.beside_rows import FURNISHED_BESIDE, beside_rows
 from tests.support.brake_rows import brake_rows
 from tests.support.consent_rows import FURNISHED_CONSENT, consent_rows
+from tests.support.forecast_rows import FURNISHED_FORECAST, forecast_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
 from tests.support.price_rows import line_rows
 from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
@@ -38,6 +39,7 @@ def row(table: str) -> dict[str, Any]:
         line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
     )
     kinds |= stop_rows(own, subscription_id=SUBSCRIPTION) | beside_rows(number, own)
+    kinds |= forecast_rows(number, subscription_id=SUBSCRIPTION)
     kinds |= consent_rows(own, subscription_id=SUBSCRIPTION, price_id=PRICE)
     return kinds[table]
 
@@ -206,5 +208,6 @@ def furnish(connection: psycopg.Connection) -> None:
         *FURNISHED_TOLD.items(),
         *FURNISHED_BESIDE,
         *FURNISHED_CONSENT.items(),
+        *FURNISHED_FORECAST.items(),
     ):
         insert(connection, table, row(table) | names)

@@ -16,6 +16,7 @@ from tests.support.brake_rows import FORBIDDEN_BRAKE
 from tests.support.consent_rows import FORBIDDEN_CONSENT
 from tests.support.databases import fresh_database
 from tests.support.every_table import Base
+from tests.support.forecast_rows import FORBIDDEN_FORECAST
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.plan_rows import FORBIDDEN_PLAN
 from tests.support.price_rows import FORBIDDEN_PRICE
@@ -165,6 +166,7 @@ FORBIDDEN = [
             FORBIDDEN_REFUND,
             FORBIDDEN_BRAKE,
             FORBIDDEN_CONSENT,
+            FORBIDDEN_FORECAST,
             FORBIDDEN_STOP,
             FORBIDDEN_TOLD,
             FORBIDDEN_PRICE,

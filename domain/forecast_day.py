@@ -1,0 +1,29 @@
+"""What was foreseen for a civil day: when it is kept, and a digest by which nobody can change it unseen."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, time, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from uuid import UUID
+
+#: From this civil time on the next day's forecast is kept: late enough that little changes after it.
+KEPT_FROM: Final = time(22)
+#: A day is compared so long after it is over: what was due in its last minute has been opened by then.
+COMPARED_AFTER: Final = timedelta(hours=1)
+
+#: Whose charge, of which period, won, and when it is due (UTC).
+Line = tuple["UUID", int, int, "datetime"]
+
+
+def digest_of(lines: Iterable[Line]) -> str:
+    """A digest of lines, whatever their order: SHA-256 in hex."""
+    told = sorted(
+        f"{subscription}|{ordinal}|{won}|{due_at.astimezone(UTC).isoformat()}"
+        for subscription, ordinal, won, due_at in lines
+    )
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
