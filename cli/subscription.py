@@ -6,7 +6,7 @@ import typer
 
 from billing import change_subscription
 from billing.change_subscription import Made
-from cli import subscription_coupon, subscription_import, subscription_price, subscription_stop
+from cli import subscription_coupon, subscription_import, subscription_price, subscription_quantity, subscription_stop
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
 from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table, shown
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what, how often.")
 app.command("import")(subscription_import.import_)
 app.command("move-price")(subscription_price.move_price)
+app.command("change-quantity")(subscription_quantity.change_quantity)
 app.command("apply-coupon")(subscription_coupon.apply_coupon)
 app.command()(subscription_stop.pause)
 app.command()(subscription_stop.cancel)

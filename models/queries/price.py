@@ -101,3 +101,8 @@ def write_moved(
     update_rows(tx, Subscription, subscriptions)
     insert_rows(tx, AuditEntry, audits)
     write_events(tx, events)
+
+
+def write_quantity(tx: Transaction, subscription_id: UUID, quantity: int) -> None:
+    """A locked subscription owes so many units a period."""
+    update_rows(tx, Subscription, [{"id": subscription_id, "quantity": quantity}])

@@ -22,6 +22,7 @@ PAGES = {
     "docs/how-to/first-month-half-price.md": [("base", 9_900), ("coupon", -4_950)],
     "docs/how-to/put-an-item-on-the-next-invoice.md": [("base", 9_900), ("item", 30_000)],
     "docs/how-to/sell-an-add-on.md": [("base", 9_900), ("add_on", 4_000)],
+    "docs/how-to/change-the-number-of-seats.md": [("base", 49_500)],
     "docs/how-to/give-a-customer-credit.md": [("base", 9_900), ("credit", -3_000)],
 }
 REASON = ("--reason", "a test")
