@@ -60,7 +60,7 @@ check: $(VENV)/.installed-dev ## Everything that is checked without running it
 	$(BIN)/python -m pytest -q tests/architecture
 
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Every test but the long chaos runs (TEST_ARGS=..., TEST_WORKERS=2)
-	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests --ignore=tests/chaos/long $(TEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal tests --ignore=tests/chaos/long $(TEST_ARGS)
 
 test-zones: $(VENV)/.installed-dev ## What touches time, with process and database each in UTC, Asia/Seoul and America/Juneau
 	@set -e; for process in $(ZONES); do \

@@ -209,7 +209,10 @@ def test_whatever_is_put_beside_prices_is_opened_as_foreseen_and_no_won_is_lost(
             _draw(house, drawn)
         until = house.now + timedelta(days=17, hours=5)
         with house.database.reading() as tx:
-            foreseen = sorted((each.subscription_id, each.ordinal, each.amount) for each in foresee(tx, until=until))
+            lines = [(each.subscription_id, each.ordinal, each.amount) for each in foresee(tx, until=until)]
+        # What is open already, and waits for a day on which its customer has no other charge, is no period to come.
+        standing = {tuple(row) for row in house.rows("SELECT subscription_id, ordinal FROM invoice")}
+        foreseen = sorted(line for line in lines if line[:2] not in standing)
         before = house.value("SELECT coalesce(max(id::text), '') FROM invoice")
         while house.now < until:
             house.to(min(house.now + timedelta(days=1), until))
@@ -223,6 +226,10 @@ def test_whatever_is_put_beside_prices_is_opened_as_foreseen_and_no_won_is_lost(
             pass
 
     assert broken(house) == []
+    for _ in range(40):
+        house.advance(days=1)
+        while house.charge().claimed:
+            pass
     kinds = {row.kind for row in house.rows("SELECT DISTINCT kind FROM invoice_line")}
     assert kinds == set(LineKind)
     paid = sum(record.amount for record in house.gateway.records)

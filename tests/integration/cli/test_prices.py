@@ -209,19 +209,18 @@ def test_a_setup_fee_is_owed_once_by_who_begins_with_us(shop: Shop, tmp_path: Pa
     ]
 
 
-def test_a_rise_is_refused_in_one_sentence_and_moves_nobody(shop: Shop) -> None:
+def test_a_rise_is_planned_told_as_such_and_moves_nobody(shop: Shop) -> None:
     shop.import_(_row("c1"))
     added = shop.jeonggi("plan", "price", "add", "basic", "--amount", 12_900, "--from", "2026-02-01", "--reason", "up")
     shop.at(datetime(2026, 2, 2, tzinfo=UTC))
+    move = ("subscription", "move-price", "--plan", "basic", "--from-version", 1, "--to-version", 2, "--reason", "up")
 
-    ran = shop.jeonggi(
-        *("subscription", "move-price", "--plan", "basic", "--from-version", 1, "--to-version", 2),
-        *("--reason", "up", "--json"),
-    )
+    tried = shop.jeonggi(*move, "--dry-run")
+    ran = shop.jeonggi(*move, "--json")
 
-    assert added.code == 0
-    assert ran.code == 1
-    assert "consent cannot be recorded in this version" in ran.document["error"]["message"]
+    assert (added.code, ran.code) == (0, 0)
+    assert "1 pay more only with their customer's consent" in tried.out
+    assert (ran.document["moved"], ran.document["planned"], ran.document["asks_consent"]) == (1, 1, 1)
     assert shop.rows("SELECT pp.amount FROM subscription s JOIN plan_price pp ON pp.id = s.plan_price_id") == [(9_900,)]
 
 

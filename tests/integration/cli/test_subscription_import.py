@@ -143,6 +143,8 @@ def test_what_will_be_due_is_told_first_and_a_dry_run_stops_there(shop: Shop) ->
         "spread": {"charges": 5, "won": 5000},
         "skipped_periods": {"catch_up": 4 + 5 + 4, "paid_elsewhere": 6},
         "waiting_for_a_card": 1,
+        "trials": 0,
+        "kept_price": 0,
         "ignored_columns": [],
         "refused_count": 0,
         "refused": [],
