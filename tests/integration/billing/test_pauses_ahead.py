@@ -44,9 +44,7 @@ def test_a_pause_until_a_date_goes_on_by_itself_at_the_hour_of_billing(house: Ho
     nothing_is_broken(house)
 
 
-@pytest.mark.parametrize(
-    "house", ["strict"], indirect=True
-)  # it sends nothing twice: one will do
+@pytest.mark.parametrize("house", ["strict"], indirect=True)  # it sends nothing twice: one will do
 @pytest.mark.parametrize("catch_up", list(CatchUp))
 def test_an_engine_that_slept_over_the_resume_ends_where_one_ends_that_was_awake(
     house: House, catch_up: CatchUp
