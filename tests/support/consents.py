@@ -58,3 +58,12 @@ def live(house: House, *, until: datetime) -> None:
 
 def broken(house: House) -> list[object]:
     return list(check_invariants(house.ports, gateways=[house.ports], progress=lambda _: None))
+
+
+def charge_for(house: House, *, days: int) -> None:
+    """Charge what is open, now and on so many days more: a customer is charged once a day for what was late."""
+    for day in range(days + 1):
+        if day:
+            house.advance(days=1)
+        while house.charge().claimed:
+            pass

@@ -25,7 +25,7 @@ from domain.invoice_line import LineKind
 from domain.one_off import read_item
 from domain.price import MAXIMUM_AMOUNT
 from models.queries import change
-from tests.support.consents import broken
+from tests.support.consents import broken, charge_for
 from tests.support.house import House
 from tests.support.racing import race
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 BY = By(actor="mina", reason="agreed by mail")
-SEOUL = "Asia/Seoul"
 HALF = Discount(percent=50)
 
 
@@ -56,7 +55,7 @@ def add_on(house: House, sub: UUID, amount: int, *, periods: int | None = None) 
 
 
 def coupon(house: House, code: str, discount: Discount = HALF, **terms: Any) -> None:  # noqa: ANN401 - terms
-    add_coupon(house.database, CouponTerms(code=code, discount=discount, **terms), zone_name=SEOUL, by=BY)
+    add_coupon(house.database, CouponTerms(code=code, discount=discount, **terms), zone_name="Asia/Seoul", by=BY)
 
 
 def lines(house: House, sub: UUID) -> list[list[tuple[str, int]]]:
@@ -210,7 +209,6 @@ def test_whatever_is_put_beside_prices_is_opened_as_foreseen_and_no_won_is_lost(
         until = house.now + timedelta(days=17, hours=5)
         with house.database.reading() as tx:
             lines = [(each.subscription_id, each.ordinal, each.amount) for each in foresee(tx, until=until)]
-        # What is open already, and waits for a day on which its customer has no other charge, is no period to come.
         standing = {tuple(row) for row in house.rows("SELECT subscription_id, ordinal FROM invoice")}
         foreseen = sorted(line for line in lines if line[:2] not in standing)
         before = house.value("SELECT coalesce(max(id::text), '') FROM invoice")
@@ -222,14 +220,10 @@ def test_whatever_is_put_beside_prices_is_opened_as_foreseen_and_no_won_is_lost(
             before=before,
         )
         assert foreseen == sorted(tuple(row) for row in opened)
-        while house.charge().claimed:
-            pass
+        charge_for(house, days=0)
 
     assert broken(house) == []
-    for _ in range(40):
-        house.advance(days=1)
-        while house.charge().claimed:
-            pass
+    charge_for(house, days=40)
     kinds = {row.kind for row in house.rows("SELECT DISTINCT kind FROM invoice_line")}
     assert kinds == set(LineKind)
     paid = sum(record.amount for record in house.gateway.records)
