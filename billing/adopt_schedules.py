@@ -141,6 +141,8 @@ def _offer(
         raise BadInput(f"plan {row.plan!r} is unknown; import it first, or correct the row")
     if row.customer_uid is None:
         raise BadInput("customer_uid is empty; give the card that the gateway charges")
+    if row.trial_until is not None:
+        raise BadInput("trial_until is told, and the gateway has a schedule that charges it; empty it, or revoke that")
     waiting = [Waiting(merchant_uid=each.merchant_uid, at=each.schedule_at, amount=each.amount) for each in found]
     calendar = calendar_for(
         plan,

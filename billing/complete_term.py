@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from domain.errors import RuleBroken
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, EndedReason, SubscriptionEvent, SubscriptionState
 from models.queries import change, installation
@@ -26,7 +27,13 @@ def is_resumed_now(subscription: Row[Any], *, now: datetime) -> bool:
 
 
 def complete_within(tx: Transaction, subscription: Row[Any]) -> None:
-    """End a subscription whose term is over; it is locked, and owes nothing."""
+    """End a subscription whose term is over; it is locked, and owes nothing.
+
+    Raises:
+        RuleBroken: Its term is not over.
+    """
+    if subscription.term_ends_at is None or subscription.term_ends_at > tx.now:
+        raise RuleBroken(f"the term of subscription {subscription.id} is not over")
     change.write_changed(
         tx,
         subscription_id=subscription.id,

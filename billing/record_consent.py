@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from billing.change_subscription import lock_subscription
 from billing.price_changes import planned_of
 from domain.consent import CONSENT_WITHIN, NOTICE_AHEAD, Answer, ChangeKind, needs_consent
-from domain.errors import BadInput, BillingError, Conflict
+from domain.errors import BadInput, Conflict, NotFound
 from models.ids import new_id
 from models.queries import consent, installation, listing
 
@@ -99,7 +99,7 @@ def _record_many(
             for said in sorted(chunk, key=lambda each: each.subscription):  # subscriptions are locked by id
                 try:
                     recorded.append(_record(tx, said, by, make, dry_run=dry_run))
-                except BillingError as error:
+                except (BadInput, Conflict, NotFound) as error:  # trouble of the database is nobody's row
                     refused.append((said.line, str(error)))
         outcome.recorded += recorded
         outcome.refused += sorted(refused)

@@ -16,6 +16,41 @@ KEPT_FROM: Final = time(22)
 #: A day is compared so long after it is over: what was due in its last minute has been opened by then.
 COMPARED_AFTER: Final = timedelta(hours=1)
 
+#: What takes a period away that was foreseen, brings one that was not, or makes one owe another amount. Nothing else
+#: that happened to a subscription explains such a difference: it would hide a month that was forgotten.
+TAKES_AWAY: Final = (
+    "subscription.cancel",
+    "subscription.cancel_requested",
+    "subscription.pause",
+    "subscription.pause_requested",
+    "subscription.completed",
+    "subscription.set_aside",
+    "subscription.outage_skipped",
+    "subscription.due_time_moved",
+    "subscription.trial_goes_on",
+)
+BRINGS: Final = (
+    "subscription.imported",
+    "subscription.adopted",
+    "subscription.resumed",
+    "subscription.released",
+    "subscription.kept",
+    "subscription.change_card",
+    "subscription.converted",
+    "subscription.due_time_moved",
+)
+CHANGES_THE_AMOUNT: Final = (
+    "item.added",
+    "item.removed",
+    "subscription.add_on_added",
+    "subscription.add_on_ended",
+    "subscription.coupon_applied",
+    "subscription.quantity_changed",
+    "subscription.price_moved",
+    "subscription.price_changed",
+    "subscription.price_stays",
+)
+
 #: Whose charge, of which period, won, and when it is due (UTC).
 Line = tuple["UUID", int, int, "datetime"]
 

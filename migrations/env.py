@@ -5,22 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
-from models import (  # noqa: F401 - they register their tables
-    beside,
-    brake,
-    consent,
-    decline,
-    forecast,
-    foreign,
-    hint,
-    hold,
-    installation,
-    invoice,
-    invoice_line,
-    refund,
-    subscription,
-)
-from models.base import Base
+from models.every_table import Base
 
 #: One migration at a time, whoever starts: an arbitrary number of our own.
 _LOCK = 5_203_119_840_117

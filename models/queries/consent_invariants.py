@@ -39,6 +39,8 @@ CONSENT_BROKEN: Final[Mapping[str, str]] = {
         "SELECT s.id, 'its price is to be decided from ' || s.changes_from || ' on, and no change is planned'"
         " FROM subscription s WHERE s.changes_from IS NOT NULL AND NOT EXISTS (SELECT FROM price_change pc"
         " WHERE pc.subscription_id = s.id AND pc.state = 'planned')"
+        # It ends for want of consent, once the outcome of a charge is known.
+        " AND s.requested_change IS DISTINCT FROM 'cancel'"
         " UNION ALL SELECT pc.subscription_id, 'a change of price is planned that nothing waits for'"
         " FROM price_change pc JOIN subscription s ON s.id = pc.subscription_id"
         " WHERE pc.state = 'planned' AND s.changes_from IS NULL"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from domain.forecast_day import BRINGS, CHANGES_THE_AMOUNT, TAKES_AWAY
+from models.base import listed
 from models.forecast import ForecastDay, ForecastDifference, ForecastLine
 from models.queries.bulk import insert_rows, update_rows
 
@@ -17,16 +19,19 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-#: Whatever happened to a subscription, or to its customer's credit, since the forecast was kept, the newest first.
+#: What happened to a subscription since the forecast was kept and explains such a difference, the newest.
 _CAUSE: Final = (
     "(SELECT e.kind FROM outbox_event e WHERE e.subscription_id = d.subscription_id AND e.occurred_at >= f.kept_at"
-    "  AND (e.kind LIKE 'subscription.%' OR e.kind LIKE 'item.%' OR e.kind LIKE 'consent.%' OR e.kind LIKE 'notice.%')"
+    f"  AND e.kind IN (SELECT unnest(CASE WHEN d.opened IS NULL THEN ARRAY[{listed(TAKES_AWAY)}]"
+    f"   WHEN d.foreseen IS NULL THEN ARRAY[{listed(BRINGS)}] ELSE ARRAY[{listed(CHANGES_THE_AMOUNT)}] END))"
     "  ORDER BY e.id DESC LIMIT 1)"
 )
-#: The same for what belongs to the customer: credit, which other subscriptions of theirs may use up, too.
+#: An amount may also differ by the customer's credit, which other subscriptions of theirs may use up, too.
 _CREDIT: Final = (
     "(SELECT 'credit.' || c.kind FROM credit_entry c JOIN subscription s ON s.customer_id = c.customer_id"
-    "  WHERE s.id = d.subscription_id AND c.recorded_at >= f.kept_at ORDER BY c.id DESC LIMIT 1)"
+    "  WHERE s.id = d.subscription_id AND c.recorded_at >= f.kept_at"
+    "  AND d.foreseen IS NOT NULL AND d.opened IS NOT NULL"
+    "  ORDER BY c.id DESC LIMIT 1)"
 )
 #: Lines and the invoices opened on that day, side by side; what catches up has a day of its own.
 _DIFFERENCES: Final = text(

@@ -25,6 +25,11 @@ settings.register_profile("long", parent=settings.get_profile("house"), max_exam
 settings.load_profile("house")
 
 
+def is_long() -> bool:
+    """Whether this is a longer run, which leaves nothing out."""
+    return settings().max_examples > _BASE
+
+
 def examples(count: int) -> int:
     """So many examples in an ordinary run, and as many times more in a longer one."""
     return max(1, count * settings().max_examples // _BASE)

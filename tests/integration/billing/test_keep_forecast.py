@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
+from billing.change_quantity import change_quantity
 from billing.change_subscription import By, cancel, pause
 from billing.keep_forecast import compare_forecast, keep_forecast
 from billing.one_off_items import add_item
@@ -83,6 +84,7 @@ def test_what_people_did_meanwhile_explains_a_difference_and_a_forgotten_period_
     pause(house.ports, rests, by=BY)
     add_item(house.database, more, read_item(description="설치비", quantity=1, unit_amount=5_000, tax_free=0), by=BY)
     bring_in(house, {"customer_ref": "comes", "started_on": "2026-02-01"})
+    change_quantity(house.database, forgotten, 2, by=BY)  # which explains no period that is not there
     with house.database.transaction() as tx:  # as a fault would: nothing is recorded
         statement = "UPDATE subscription SET set_aside_reason = 'lost' WHERE id = :id"
         tx.connection.execute(text(statement), {"id": forgotten})

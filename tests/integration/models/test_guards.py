@@ -12,10 +12,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
+from models.every_table import Base
 from tests.support.brake_rows import FORBIDDEN_BRAKE
 from tests.support.consent_rows import FORBIDDEN_CONSENT
 from tests.support.databases import fresh_database
-from tests.support.every_table import Base
 from tests.support.forecast_rows import FORBIDDEN_FORECAST
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.plan_rows import FORBIDDEN_PLAN

@@ -11,10 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from models.every_table import Base
 from models.migrate import is_at_head, upgrade_to_head
 from models.session import psycopg_url
 from tests.support.databases import fresh_database
-from tests.support.every_table import Base
 
 if TYPE_CHECKING:
     from runtime.embedded.state_dir import ServerUrls
