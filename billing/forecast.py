@@ -105,6 +105,15 @@ def expect_item(tx: Transaction, subscription_id: UUID, *, won: int) -> None:
                 envelope.add_expected(tx, day.channel, day.day, Volume(won=won))
 
 
+def expect_charge(tx: Transaction, subscription_id: UUID, *, won: int) -> None:
+    """A person has just made a charge of so many won due, by an invoice of its own: today expects it."""
+    envelope.alone(tx, or_beside_others=True)
+    for row in envelope.subscriptions_by_id(tx, [subscription_id]):
+        for day in envelope.envelopes_to_come(tx, [row.channel]):
+            if day.begins_at <= tx.now:
+                envelope.add_expected(tx, day.channel, day.day, Volume(charges=1, won=won))
+
+
 def later_today(tx: Transaction, channel: str, *, end: datetime) -> Volume:
     """What the day will see by itself and is not due yet, or not opened: until ``end``, its end."""
     standing = envelope.standing(tx, channel=channel, after=tx.now, end=end)

@@ -19,6 +19,7 @@ from billing.due_periods import due_periods
 from billing.lines import Reckoning, gather
 from domain.billing_period import Skip
 from domain.consent import ChangeEvent, ChangeKind, decided
+from domain.invoice import Purpose
 from domain.price import Price, Vat
 from models.queries import foresight
 from models.queries.consent import agreed_of
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """One charge to come: won, and UTC. ``attempts``: so many were declined before it; 0 for a first one."""
+    """One charge to come: won, and UTC. ``attempts``: so many were declined before it; 0 for a first one.
+
+    ``ordinal`` is its period's; of another purpose than a period, a number of its own.
+    """
 
     due_at: datetime
     subscription_id: UUID
@@ -50,6 +54,7 @@ class Foreseen:
     ordinal: int
     amount: int
     attempts: int = 0
+    purpose: Purpose = Purpose.PERIOD
 
 
 def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
@@ -72,6 +77,7 @@ def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
             ordinal=row.ordinal,
             amount=row.amount,
             attempts=row.attempt_count,
+            purpose=Purpose(row.purpose),
         )
     for subscription, due, amount in _periods(tx, until=until):
         is_past_its_stop = subscription.stops_at is not None and due.attempt_at >= subscription.stops_at

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from billing.foresee import foresee
 from domain.forecast_day import COMPARED_AFTER, KEPT_FROM, digest_of
 from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.invoice import Purpose
 from models.queries import forecast, installation
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def compare_forecast(database: Database) -> int | None:
 
 
 def _foreseen(tx: Transaction, *, begin: datetime, end: datetime) -> list[Line]:
-    """First charges of a day: what is tried again after a decline is no period that could be forgotten."""
+    """First charges of a day's periods: what is tried again after a decline is none that could be forgotten."""
     return [
         (each.subscription_id, each.ordinal, each.amount, each.due_at)
         for each in foresee(tx, until=end)
-        if begin <= each.due_at < end and each.attempts == 0
+        if begin <= each.due_at < end and each.attempts == 0 and each.purpose is Purpose.PERIOD
     ]
 
 

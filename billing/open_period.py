@@ -198,6 +198,8 @@ def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed
         "tax_free": owed.tax_free,
         "vat_amount": owed.vat_amount,
         "card_quota": owed.card_quota,
+        "quantity": subscription.quantity,
+        "plan_price_id": subscription.plan_price_id,
         "state": state,
         "is_catch_up": due.is_catch_up,
         "next_attempt_at": due.attempt_at if owed.amount else None,

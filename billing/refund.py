@@ -24,7 +24,7 @@ from domain.refund import (
     refund_mark,
 )
 from domain.states import advance
-from domain.tax import parts_of_rest
+from domain.tax import parts_of_part, parts_of_rest
 from models.ids import new_id
 from models.queries import installation
 from models.queries import refund as queries
@@ -73,6 +73,24 @@ class Refunding:
     vat_amount: int | None
     left: int
     state: RefundState
+
+
+def request_share(tx: Transaction, payment_id: UUID, amount: int, *, by: By) -> None:
+    """Ask, within a transaction, for a share of what is left of a payment, with its tax parts pro rata.
+
+    Raises:
+        BadInput, Conflict: So much is not left.
+    """
+    payment = queries.lock_payment(tx, payment_id)
+    if payment is None:
+        raise NotFound(f"there is no payment {payment_id}")
+    refunds = queries.lock_refunds(tx, payment_id)
+    left = left_of(payment, refunds)
+    tax_free, vat_amount = _parts_left(payment, refunds)
+    if 0 < amount < left:
+        tax_free, vat_amount = parts_of_part(tax_free=tax_free, vat_amount=vat_amount, whole=left, part=amount)
+    wanted = Wanted(amount=amount, is_full=amount == left, tax_free=tax_free, vat_amount=vat_amount)
+    _write_asked(tx, payment, _checked(payment, refunds, wanted), by=by, state=RefundState.REQUESTED)
 
 
 def request_refund(database: Database, payment_id: UUID, wanted: Wanted, *, by: By, dry_run: bool = False) -> Refunding:
@@ -200,29 +218,34 @@ def _ask(
             raise NotFound(f"there is no payment {payment_id}")
         refunds = queries.lock_refunds(tx, payment_id)
         wanted = _checked(payment, refunds, wanted)
-        row = new_refund(
-            tx,
-            payment_id=payment_id,
-            channel=payment.channel,
-            wanted=wanted,
-            reason=by.reason[:REASON_LENGTH],
-            asked_by=by.actor,
-            state=state,
-        )
-        if not dry_run:
-            queries.insert_refunds(tx, [row])
-            if state is RefundState.REQUESTED:
-                _tell(tx, "refund.requested", payment, row["id"], wanted.amount)
-                _audit(tx, "refund.requested", row["id"], by, amount=wanted.amount, imp_uid=payment.imp_uid)
-            else:
-                _tell(tx, "refund.proposed", payment, row["id"], wanted.amount)
-                _audit(tx, "refund.proposed", row["id"], by, amount=wanted.amount, imp_uid=payment.imp_uid)
-        return _refunding(payment, refunds, wanted, refund_id=None if dry_run else row["id"], state=state)
+        refund_id = None if dry_run else _write_asked(tx, payment, wanted, by=by, state=state)
+        return _refunding(payment, refunds, wanted, refund_id=refund_id, state=state)
+
+
+def _write_asked(tx: Transaction, payment: Row[Any], wanted: Wanted, *, by: By, state: RefundState) -> UUID:
+    row = new_refund(
+        tx,
+        payment_id=payment.id,
+        channel=payment.channel,
+        wanted=wanted,
+        reason=by.reason[:REASON_LENGTH],
+        asked_by=by.actor,
+        state=state,
+    )
+    queries.insert_refunds(tx, [row])
+    refund_id: UUID = row["id"]
+    if state is RefundState.REQUESTED:
+        _tell(tx, "refund.requested", payment, refund_id, wanted.amount)
+        _audit(tx, "refund.requested", refund_id, by, amount=wanted.amount, imp_uid=payment.imp_uid)
+    else:
+        _tell(tx, "refund.proposed", payment, refund_id, wanted.amount)
+        _audit(tx, "refund.proposed", refund_id, by, amount=wanted.amount, imp_uid=payment.imp_uid)
+    return refund_id
 
 
 def _checked(payment: Row[Any], refunds: Mapping[UUID, Row[Any]], wanted: Wanted) -> Wanted:
     """The wish as it will be written, or one sentence with its mend."""
-    left = _left(payment, refunds)
+    left = left_of(payment, refunds)
     told = f"payment {payment.imp_uid} is {payment.amount:,} won, {payment.cancelled_amount:,} cancelled"
     told += f", {_kept(refunds):,} kept for open refunds"
     if left <= 0:
@@ -256,7 +279,8 @@ def _kept(refunds: Mapping[UUID, Row[Any]], *, but: UUID | None = None) -> int:
     )
 
 
-def _left(payment: Row[Any], refunds: Mapping[UUID, Row[Any]]) -> int:
+def left_of(payment: Row[Any], refunds: Mapping[UUID, Row[Any]]) -> int:
+    """Won of a payment that are not cancelled, nor kept for a refund that is open."""
     left: int = payment.amount - payment.cancelled_amount - _kept(refunds)
     return left
 
@@ -273,7 +297,7 @@ def _parts_left(payment: Row[Any], refunds: Mapping[UUID, Row[Any]]) -> tuple[in
         tax_free=payment.tax_free - sum(row.tax_free for row in holding),
         vat_amount=payment.vat_amount - sum(row.vat_amount for row in holding) if is_vat_told else None,
         whole=payment.amount - sum(row.amount for row in holding),
-        rest=_left(payment, refunds),
+        rest=left_of(payment, refunds),
     )
 
 

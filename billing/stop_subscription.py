@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from billing.calendars import calendar_of
 from billing.change_subscription import Made, arrears_of, change_within, lock_subscription, refuse_impossible
 from billing.forecast import expect_more
+from billing.give_back import Leaving
 from domain.errors import BadInput, Conflict
 from domain.stop import Stop, first_unbilled, goes_on_at
 from domain.subscription import Change, SubscriptionState
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.change_subscription import By
+    from billing.give_back import GiveBack, Giving, Offer
     from billing.ports import Ports
     from domain.billing_period import Arrears, Calendar
     from models.session import Transaction
@@ -49,6 +51,8 @@ class Foretold:
     behind: int = 0  # periods that ended during the pause and are billed
     skipped: int = 0  # and those that are not
     minimum_until: datetime | None = None  # the minimum term that a cancel comes before the end of
+    offer: Offer | None = None  # what the customer could get back, of a cancel at once
+    given_back: Giving | None = None  # and what of it they do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Kept:
     next_billing_at: datetime
 
 
-def stop_subscription(
+def stop_subscription(  # noqa: PLR0913 - each is one thing that a person may say
     ports: Ports,
     subscription_id: UUID,
     wanted: Stop,
@@ -68,6 +72,7 @@ def stop_subscription(
     at_period_end: bool = False,
     until: date | Literal["none"] | None = None,
     before_term: bool = False,
+    give_back: GiveBack | None = None,
     by: By,
     dry_run: bool = False,
 ) -> Foretold:
@@ -81,15 +86,17 @@ def stop_subscription(
         until: Of a pause: the civil date, in its zone, on which it goes on by itself at the hour at which it is billed;
             ``"none"``: not by itself. Of one that is paused already, the date is changed.
         before_term: Of a cancel: also before the minimum term is over, which is refused otherwise.
+        give_back: Of a cancel at once: what of the period that runs; None: nothing.
         by: Who asks, and why.
         dry_run: Only tell.
 
     Raises:
-        NotFound, Conflict: There is none, or it cannot be stopped so.
+        NotFound, Conflict: There is none, or it cannot be stopped so; or nothing can be given back.
         BadInput: The date does not come after the beginning of the pause, or leaves too much to catch up.
     """
     with ports.database.transaction() as tx:
         asked = _Asked(ports, tx, lock_subscription(tx, subscription_id), wanted, at_period_end, until)
+        asked.leave(give_back)
         if not before_term:
             asked.refuse_before_term()
         foretold = asked.foretold()
@@ -164,8 +171,28 @@ class _Asked:
         )
         self._refuse(at_period_end=at_period_end)
         self._before = self._first_unbilled() if at_period_end else None
+        self._give_back: GiveBack | None = None
+        self._leaving: Leaving | None = None
         self._begins_at = tx.now if self._before is None else self._calendar.start(self._before)
         self._resumes_at = self._goes_on_at()
+
+    def leave(self, give_back: GiveBack | None) -> None:
+        """Look what there is to give back, if the customer leaves at once.
+
+        Raises:
+            BadInput, Conflict: It is asked for, and they do not, or a charge is under way, or there is nothing.
+        """
+        self._give_back = give_back
+        leaves = self._wanted is Stop.CANCEL and self._before is None
+        if give_back is not None and not leaves:
+            raise BadInput("--refund goes with a cancel now: leave out --at-period-end, or --refund")
+        if leaves:
+            self._leaving = Leaving(self._tx, self._row)
+        if give_back is not None and stop.owed(self._tx, self._row.id).undecided:
+            raise Conflict(
+                f"a charge of subscription {self._row.id} is under way: what is to be given back is known once its"
+                " outcome is; ask again then, or cancel without --refund"
+            )
 
     def _refuse(self, *, at_period_end: bool) -> None:
         row = self._row
@@ -260,7 +287,14 @@ class _Asked:
             behind=0 if arrears is None else arrears.behind_count,
             skipped=0 if arrears is None else sum(skip.last - skip.first + 1 for skip in arrears.skips),
             minimum_until=self._minimum_until(),
+            offer=None if self._leaving is None or waits else self._leaving.offer,
+            given_back=self._given_back(),
         )
+
+    def _given_back(self) -> Giving | None:
+        if self._leaving is None or self._give_back is None:
+            return None
+        return self._leaving.giving(self._give_back)
 
     def _arrears(self) -> Arrears | None:
         """What the resume will find, by the code that it will use."""
@@ -307,7 +341,9 @@ class _Asked:
             # It is over by then. Else its instant stands until it is made: no period is opened while it waits.
             stop.drop_stop(tx, row.id)
         if not self._is_date_only:
-            change_within(tx, row, Change(self._wanted), by=by, **self._early())
+            change_within(tx, row, Change(self._wanted), by=by, **self._early(), **self._refunded())
+        if self._leaving is not None and self._give_back is not None:
+            self._leaving.write(self._give_back, by)
         if self._wanted is Stop.PAUSE and resumes_at != row.resumes_at:
             self._write_resume(resumes_at, by)
             _tell(tx, "subscription.resume_planned", row.id, by, at=_iso(resumes_at))
@@ -316,6 +352,11 @@ class _Asked:
         """What is told of a cancel before the end of a minimum term."""
         until = self._minimum_until()
         return {} if until is None else {"minimum_until": until.isoformat()}
+
+    def _refunded(self) -> dict[str, Any]:
+        """What is told of a cancel that gives something back."""
+        giving = self._given_back()
+        return {} if giving is None else {"refunded": giving.refunded, "credited": giving.credited}
 
     def _write_resume(self, at: datetime | None, by: By) -> None:
         actor = None if at is None else by.actor

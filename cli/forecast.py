@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _MOST_DAYS = 3_660
-_COLUMNS = ("due_at", "customer_ref", "subscription_id", "plan", "channel", "ordinal", "amount", "attempts")
+_COLUMNS = ("due_at", "customer_ref", "subscription_id", "plan", "channel", "ordinal", "amount", "attempts", "purpose")
 
 
 class _Totals:

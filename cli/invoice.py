@@ -8,7 +8,7 @@ from billing.charge_held import BATCH, charge_held
 from billing.charge_now import charge_now
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, DryRun, Limit, Reason, SetAside, by, decline_code_named
-from cli.output import as_dict, masked_uid, say, say_json, show_table, shown
+from cli.output import as_dict, masked_uid, numbered, say, say_json, show_table, shown
 from domain.invoice import InvoiceState
 from models.queries import listing
 from models.queries import refund as refunds
@@ -52,7 +52,7 @@ def list_(
                 row.id,
                 row.customer_ref,
                 row.plan,
-                row.ordinal,
+                numbered(row),
                 row.period_start,
                 row.amount,
                 row.state,
@@ -91,7 +91,7 @@ def show(invoice: Id, as_json: AsJson = False) -> None:
         "customer": row.customer_ref,
         "subscription": f"{row.subscription_id} ({row.subscription_state})",
         "plan": row.plan,
-        "period": f"{row.ordinal}: {shown(row.period_start, zone)} to {shown(row.period_end, zone)}",
+        "period": f"{numbered(row)}: {shown(row.period_start, zone)} to {shown(row.period_end, zone)}",
         "won": row.amount,
         "of it free of tax": row.tax_free,
         "of it VAT": "worked out by the gateway" if row.vat_amount is None else row.vat_amount,

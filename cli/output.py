@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.invoice import Purpose
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
@@ -62,6 +64,11 @@ def shown(value: object, zone: ZoneInfo) -> str:
             return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S}"
         case _:
             return str(value)
+
+
+def numbered(invoice: Any) -> object:  # noqa: ANN401 - a row
+    """Which of its subscription's invoices it is: a period's ordinal, or what it is for and its number in that."""
+    return invoice.ordinal if invoice.purpose == Purpose.PERIOD else f"{invoice.purpose} {invoice.ordinal}"
 
 
 def masked_uid(customer_uid: str | None) -> str | None:

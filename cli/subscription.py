@@ -9,7 +9,7 @@ from billing.change_subscription import Made
 from cli import subscription_coupon, subscription_import, subscription_price, subscription_quantity, subscription_stop
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
-from cli.output import as_dict, masked_email, masked_tel, masked_uid, say, say_json, show_table, shown
+from cli.output import as_dict, masked_email, masked_tel, masked_uid, numbered, say, say_json, show_table, shown
 from cli.said import lacking
 from cli.subscription_beside import as_documents, beside_of, facts_of
 from domain.subscription import SubscriptionState
@@ -141,7 +141,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
     show_table(("subscription", str(row.id)), facts.items(), zone)
     show_table(
         ("invoice", "period", "from", "won", "state", "attempts", "next attempt"),
-        [(i.id, i.ordinal, i.period_start, i.amount, i.state, i.attempt_count, i.next_attempt_at) for i in invoices],
+        [(i.id, numbered(i), i.period_start, i.amount, i.state, i.attempt_count, i.next_attempt_at) for i in invoices],
         zone,
     )
     show_table(("skipped from", "to", "because"), skips, zone)

@@ -7,6 +7,7 @@ import typer
 
 from billing import stop_subscription
 from billing.change_subscription import Made
+from billing.give_back import GiveBack, Giving
 from cli.opening import opened_ports
 from cli.options import Actor, AsJson, DryRun, Reason, by
 from cli.output import as_dict, say, say_json, shown
@@ -15,6 +16,7 @@ from domain.stop import Stop, read_until
 from models.queries import listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -67,6 +69,13 @@ def cancel(
         bool,
         typer.Option("--before-term", help="Also before its minimum term is over; no fee for that is charged."),
     ] = False,
+    refund: Annotated[
+        GiveBack | None,
+        typer.Option(
+            help="Give back what was paid for the days left, or all of it to a customer who withdraws within 7 days"
+            " and has used nothing."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     actor: Actor = None,
     as_json: AsJson = False,
@@ -79,6 +88,7 @@ def cancel(
         at_period_end=at_period_end,
         until=None,
         before_term=before_term,
+        give_back=refund,
         dry_run=dry_run,
         as_json=as_json,
     )
@@ -106,7 +116,7 @@ def keep(
     )
 
 
-def _stop(
+def _stop(  # noqa: PLR0913 - options of a command
     given: str,
     wanted: Stop,
     who: "By",
@@ -114,6 +124,7 @@ def _stop(
     at_period_end: bool,
     until: "date | Literal['none'] | None",
     before_term: bool = False,
+    give_back: GiveBack | None = None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -127,6 +138,7 @@ def _stop(
             at_period_end=at_period_end,
             until=until,
             before_term=before_term,
+            give_back=give_back,
             by=who,
             dry_run=dry_run,
         )
@@ -154,6 +166,8 @@ def _tell(row: Any, wanted: Stop, foretold: "Foretold", at: "ZoneInfo", *, dry_r
         say(f"this is before its minimum term is over, at {shown(foretold.minimum_until, at)}")
     if foretold.debts:
         say(_debts(foretold))
+    for told in _given(foretold, at, dry_run=dry_run):
+        say(told)
     if wanted is Stop.PAUSE and foretold.resumes_at is None:
         say("it goes on when somebody resumes it")
     elif wanted is Stop.PAUSE:
@@ -162,6 +176,30 @@ def _tell(row: Any, wanted: Stop, foretold: "Foretold", at: "ZoneInfo", *, dry_r
             f" {shown(foretold.next_billing_at, at)}: {foretold.behind} that end during the pause are billed,"
             f" {foretold.skipped} are not"
         )
+
+
+def _given(foretold: "Foretold", at: "ZoneInfo", *, dry_run: bool) -> "Iterator[str]":
+    """What is given back, or could be."""
+    given, offer = foretold.given_back, foretold.offer
+    if given is not None:
+        would = "would be" if dry_run else "is"
+        yield f"{given.refunded:,} won {would} refunded{_credited(given)}"
+        return
+    if offer is None:
+        return
+    if offer.pro_rata != Giving():
+        told = "could be" if dry_run else "could have been"
+        won = f"{offer.pro_rata.refunded:,} won {told} refunded{_credited(offer.pro_rata)}"
+        yield f"for the days left {won}: --refund pro-rata"
+    if offer.withdrawal_until is not None and offer.withdrawal != Giving():
+        yield (
+            f"until {shown(offer.withdrawal_until, at)} a customer who used nothing may withdraw: all"
+            f" {offer.withdrawal.refunded:,} won go back{_credited(offer.withdrawal)} with --refund withdrawal"
+        )
+
+
+def _credited(giving: "Giving") -> str:
+    return f", and {giving.credited:,} won given as credit" if giving.credited else ""
 
 
 def _debts(foretold: "Foretold") -> str:

@@ -7,14 +7,18 @@ from typing import Final
 
 
 class Purpose(StrEnum):
-    """What an invoice is for; with the subscription and the ordinal it is unique."""
+    """What an invoice is for; with the subscription and the ordinal it is unique.
+
+    The ordinal is a period's, or a number of its own from 0 for each of the others.
+    """
 
     PERIOD = "period"
+    CHANGE = "change"  # the rest of a period, after a change within it
 
     @property
     def letter(self) -> str:
         """The purpose's field in a ``merchant_uid``; never changed once used."""
-        return {Purpose.PERIOD: "p"}[self]
+        return {Purpose.PERIOD: "p", Purpose.CHANGE: "c"}[self]
 
 
 class InvoiceState(StrEnum):

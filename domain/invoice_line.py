@@ -24,6 +24,7 @@ class LineKind(StrEnum):
     SETUP = "setup"  # once, with the first period of a subscription that began with us
     ADD_ON = "add_on"  # a period, beside the plan
     ITEM = "item"  # once, put on the next invoice by a person
+    PRORATION = "proration"  # once, for the rest of a period that was changed
     COUPON = "coupon"  # less: off the base
     CREDIT = "credit"  # less: what the customer was granted
     CARRIED = "carried"  # less: too little to be charged, put off; more: put off by an invoice before
@@ -31,6 +32,8 @@ class LineKind(StrEnum):
 
 #: Lines of these kinds come again with every period.
 EACH_PERIOD: Final = (LineKind.BASE, LineKind.ADD_ON)
+#: What a period is worth: what is owed for each of its days.
+RECURRING: Final = (LineKind.BASE, LineKind.ADD_ON, LineKind.COUPON)
 #: Lines of these kinds lower an invoice; a carried one does either.
 LOWERING: Final = (LineKind.COUPON, LineKind.CREDIT)
 #: Lines that end by themselves: without them the amount is higher, which is a rise for the customer.

@@ -26,6 +26,29 @@ def vat_in(taxable: int) -> int:
     return (2 * taxable + _PARTS) // (2 * _PARTS)
 
 
+def parts_of_part(*, tax_free: int, vat_amount: int | None, whole: int, part: int) -> tuple[int, int | None]:
+    """The tax parts of a part of an amount, such as a refund: each pro rata, and the rest's parts fit the rest.
+
+    Args:
+        tax_free: The tax-free part of ``whole``.
+        vat_amount: The VAT in ``whole``; None: none was told. Both together are at most ``whole``.
+        whole: Won, with those parts.
+        part: Won of it.
+
+    Raises:
+        RuleBroken: The part is none of the whole.
+    """
+    if not 0 <= part <= whole:
+        raise RuleBroken(f"{part} won are no part of {whole} won")
+    if part == whole:
+        return tax_free, vat_amount
+    free = tax_free * part // whole
+    if vat_amount is None:
+        return free, None
+    at_least = tax_free - free + vat_amount - (whole - part)
+    return free, min(max(vat_amount * part // whole, at_least), part - free)
+
+
 def parts_of_rest(*, tax_free: int, vat_amount: int | None, whole: int, rest: int) -> tuple[int, int | None]:
     """The tax parts of what is left of an amount, where nobody told the parts of what is gone: each pro rata.
 

@@ -14,6 +14,7 @@ from models import (  # noqa: F401 - they register their tables
     installation,
     invoice,
     invoice_line,
+    proration,
     refund,
     subscription,
 )

@@ -33,11 +33,12 @@ from models.base import Base, Id, Instant, Won, Word, listed, one_of
 
 
 class Invoice(Base):
-    """What one billing period owes, in lines (``InvoiceLine``) that add up to it; if nothing, it is paid at once.
+    """What a billing period owes, or a change within one, in lines that add up to it; if nothing, it is paid at once.
 
     ``tax_free`` and ``vat_amount`` are parts of ``amount``, ``vat_amount`` None: the payment gateway works it out;
     ``card_quota``: months of instalments, 0 at once. These are fixed when it is opened. ``next_attempt_at`` says
-    when an attempt may be claimed; None: not by itself.
+    when an attempt may be claimed; None: not by itself. ``ordinal`` is the period's; of another purpose it is a number
+    of its own. ``quantity`` and ``plan_price_id`` are the terms that it was opened by.
     """
 
     __tablename__ = "invoice"
@@ -90,6 +91,8 @@ class Invoice(Base):
     tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     vat_amount: Mapped[Won | None] = mapped_column(BigInteger)
     card_quota: Mapped[int] = mapped_column(Integer, server_default="0")
+    quantity: Mapped[int | None] = mapped_column(Integer)  # None: it is older than these columns
+    plan_price_id: Mapped[UUID | None] = mapped_column(ForeignKey("plan_price.id"))
     state: Mapped[Word]
     is_catch_up: Mapped[bool] = mapped_column(Boolean)  # at most one such charge a customer and civil day
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -167,8 +167,10 @@ def lock_account(tx: Transaction, customer_id: UUID) -> int:
     )
 
 
-def write_credit(tx: Transaction, *, customer_id: UUID, kind: str, amount: int, actor: str, reason: str) -> None:
-    """A person gave credit, or took some back. The account is locked."""
+def write_credit(tx: Transaction, *, customer_id: UUID, kind: str, amount: int, actor: str, reason: str) -> int:
+    """A person gave credit, or took some back; gives the entry's id. The account is locked."""
     entry = {"customer_id": customer_id, "kind": kind, "amount": amount, "invoice_id": None, "actor": actor}
     insert_rows(tx, CreditEntry, [{**entry, "reason": reason, "recorded_at": tx.now}])
     _add(tx, {customer_id: amount})
+    newest = text("SELECT max(id) FROM credit_entry WHERE customer_id = :id")
+    return int(tx.connection.execute(newest, {"id": customer_id}).scalar_one())

@@ -57,6 +57,20 @@ BESIDE_BROKEN: Final[Mapping[str, str]] = {
         "  ON i.id = n.invoice_id WHERE n.kind = 'carried' AND i.state <> 'void' GROUP BY 1) l"
         " ON l.subscription_id = s.id WHERE s.carried <> coalesce(l.won, 0)"
     ),
+    "change_within_a_period_is_settled": (
+        "SELECT x.subscription_id, 'change ' || x.number || ' comes to ' || x.all_won || ' won, its periods to ' ||"
+        " x.won || ', what settles it to ' || coalesce(i.amount, w.quantity * w.unit_amount, -e.amount, 0)"
+        " FROM (SELECT subscription_id, number, sum(won) AS won, min(all_won) AS all_won, max(all_won) AS most,"
+        "  (array_agg(invoice_id))[1] AS invoice_id, (array_agg(item_id))[1] AS item_id,"
+        "  min(credit_entry_id) AS credit_entry_id FROM proration GROUP BY subscription_id, number) x"
+        " LEFT JOIN invoice i ON i.id = x.invoice_id LEFT JOIN invoice_item w ON w.id = x.item_id"
+        " LEFT JOIN credit_entry e ON e.id = x.credit_entry_id"
+        " WHERE (x.all_won, x.most) <> (x.won, x.won)"
+        " OR coalesce(i.amount, w.quantity * w.unit_amount, -e.amount, 0) <> x.won"
+        " OR i.subscription_id <> x.subscription_id OR i.ordinal <> x.number OR i.purpose <> 'change'"
+        " UNION ALL SELECT i.id, 'owes ' || i.amount || ' won for a change that nobody made' FROM invoice i"
+        " WHERE i.purpose = 'change' AND NOT EXISTS (SELECT FROM proration x WHERE x.invoice_id = i.id)"
+    ),
 }
 
 BESIDE_ATTENTION: Final[Mapping[str, str]] = {

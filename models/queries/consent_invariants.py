@@ -27,11 +27,12 @@ CONSENT_BROKEN: Final[Mapping[str, str]] = {
         "SELECT s.id, 'period ' || i.ordinal || ' is opened, and its price from ' || s.changes_from"
         " || ' on is not decided'"
         " FROM subscription s JOIN invoice i ON i.subscription_id = s.id AND i.ordinal >= s.changes_from"
-        " WHERE s.changes_from IS NOT NULL"
+        " WHERE s.changes_from IS NOT NULL AND i.purpose = 'period'"
     ),
     "a_trial_owes_nothing": (
         "SELECT s.id, 'period ' || i.ordinal || ' is opened, and its trial never became paid' FROM subscription s"
-        " JOIN invoice i ON i.subscription_id = s.id WHERE s.trial_until IS NOT NULL AND NOT EXISTS (SELECT"
+        " JOIN invoice i ON i.subscription_id = s.id AND i.purpose = 'period'"
+        " WHERE s.trial_until IS NOT NULL AND NOT EXISTS (SELECT"
         " FROM price_change pc WHERE pc.subscription_id = s.id AND pc.kind = 'conversion' AND pc.state = 'made'"
         " AND pc.from_ordinal <= i.ordinal)"
     ),

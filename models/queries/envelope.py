@@ -37,7 +37,8 @@ _READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel
 _USUAL_AMOUNT: Final = (
     "coalesce((SELECT (SELECT sum(n.amount) FROM invoice_line n WHERE n.invoice_id = l.id"
     f"  AND n.kind IN ({listed(EACH_PERIOD)}))::bigint FROM invoice l"
-    " WHERE l.subscription_id = s.id AND l.state = 'paid' ORDER BY l.ordinal DESC LIMIT 1), s.quantity * pp.amount)"
+    " WHERE l.subscription_id = s.id AND l.state = 'paid' AND l.purpose = 'period' ORDER BY l.ordinal DESC LIMIT 1),"
+    " s.quantity * pp.amount)"
 )
 #: One-off items, which a person asked for by name: those that wait for an invoice, or those of invoice ``i``.
 _ITEMS: Final = "SELECT sum(w.quantity * w.unit_amount)::bigint FROM invoice_item w WHERE"
@@ -52,6 +53,8 @@ _ON_IT: Final = (
     f"coalesce(({_ITEMS} w.invoice_id = i.id), 0) + coalesce(({_ADD_ONS} AND o.first_ordinal = i.ordinal), 0)"
     " + CASE WHEN i.ordinal = 0 THEN pp.setup_fee ELSE 0 END"
 )
+#: What an invoice should charge: a period what it usually costs; what a person made due, what it says.
+_EXPECTED: Final = f"(CASE WHEN i.purpose = 'period' THEN {_USUAL_AMOUNT} + {_ON_IT} ELSE i.amount END)"
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 _FROM: Final = (
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
@@ -64,11 +67,11 @@ _PERIODS: Final = (
 )
 _STANDING: Final = (
     "SELECT count(*) FILTER (WHERE i.attempt_count > 0) AS declined_charges,"
-    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count > 0) AS declined_won,"
+    f" sum({_EXPECTED}) FILTER (WHERE i.attempt_count > 0) AS declined_won,"
     " count(*) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_charges,"
-    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
+    f" sum({_EXPECTED}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
     " count(*) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_charges,"
-    f" sum({_USUAL_AMOUNT} + {_ON_IT}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
+    f" sum({_EXPECTED}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
     f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND i.next_attempt_at < :end"
     " AND (CAST(:after AS timestamptz) IS NULL OR i.next_attempt_at > :after)"
     " AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"

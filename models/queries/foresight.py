@@ -47,7 +47,7 @@ _PERIODS: Final = text(
 )
 #: An undecided attempt is no charge to come: it has gone out, or is sent again as itself.
 _STANDING: Final = text(
-    "SELECT i.subscription_id, i.ordinal, i.amount, i.next_attempt_at, i.attempt_count, p.code AS plan,"
+    "SELECT i.subscription_id, i.purpose, i.ordinal, i.amount, i.next_attempt_at, i.attempt_count, p.code AS plan,"
     f" c.customer_ref, k.channel{_FROM} JOIN invoice i ON i.subscription_id = s.id"
     f" WHERE {_BILLED} AND i.next_attempt_at <= :until AND i.set_aside_reason IS NULL"
     " AND (s.stops_at IS NULL OR i.next_attempt_at < s.stops_at)"

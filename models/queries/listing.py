@@ -43,8 +43,8 @@ _SHORTEST: Final = 8
 _HEX: Final = re.compile(r"[0-9a-f]+")
 
 _INVOICES: Final = (
-    "SELECT i.id, i.subscription_id, c.customer_ref, p.code AS plan, i.ordinal, i.period_start, i.period_end,"
-    " i.amount, i.tax_free, i.vat_amount, i.card_quota,"
+    "SELECT i.id, i.subscription_id, c.customer_ref, p.code AS plan, i.purpose, i.ordinal,"
+    " i.period_start, i.period_end, i.amount, i.tax_free, i.vat_amount, i.card_quota,"
     " i.state, i.next_attempt_at, i.next_trigger, i.ladder_step, i.ladder_at, i.attempt_count,"
     " i.is_catch_up, i.set_aside_reason, i.opened_at, s.state AS subscription_state"
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"

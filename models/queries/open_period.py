@@ -31,8 +31,8 @@ _DUE: Final = (
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
-    f" s.quantity, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up, p.after_outage,"
-    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
+    f" s.quantity, s.plan_price_id, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up,"
+    " p.after_outage, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
@@ -80,6 +80,12 @@ def write_opened(
     insert_rows(tx, InvoiceLine, lines)
     beside.write_used(tx, used)
     update_rows(tx, Subscription, subscriptions)
+
+
+def write_invoice(tx: Transaction, invoice: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write an invoice that is no period's, with its lines; it uses nothing up, and moves nothing on."""
+    insert_rows(tx, Invoice, [invoice])
+    insert_rows(tx, InvoiceLine, lines)
 
 
 def set_subscription_aside(tx: Transaction, *, subscription_id: UUID, reason: str) -> None:

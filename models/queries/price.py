@@ -33,7 +33,7 @@ _VERSIONS: Final = text(
 )
 _PINNED: Final = (
     "SELECT s.id, c.customer_ref, p.code AS plan, p.without_consent, s.plan_price_id, s.state, s.quantity, s.ordinal,"
-    " s.changes_at, pp.amount, pc.to_price_id AS planned_price_id,"
+    " s.changes_at, pp.amount, pp.tax_free, pp.vat, pc.to_price_id AS planned_price_id,"
     f" coalesce(pc.kind = '{ChangeKind.CONVERSION}', false) AS in_trial, {CALENDAR}"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id"
     " JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"

@@ -16,6 +16,7 @@ from tests.support.consent_rows import FURNISHED_CONSENT, consent_rows
 from tests.support.forecast_rows import FURNISHED_FORECAST, forecast_rows
 from tests.support.foreign_rows import ADOPTED, FURNISHED_FOREIGN, foreign_rows
 from tests.support.price_rows import line_rows
+from tests.support.proration_rows import proration_rows
 from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
 from tests.support.stop_rows import stop_rows
 from tests.support.told_rows import FURNISHED_TOLD, told_rows
@@ -39,6 +40,7 @@ def row(table: str) -> dict[str, Any]:
         line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
     )
     kinds |= stop_rows(own, subscription_id=SUBSCRIPTION) | beside_rows(number, own)
+    kinds |= proration_rows(number)
     kinds |= forecast_rows(number, subscription_id=SUBSCRIPTION)
     kinds |= consent_rows(own, subscription_id=SUBSCRIPTION, price_id=PRICE)
     return kinds[table]

@@ -20,6 +20,7 @@ from models.queries import invariants
 from tests.fakes.gateway import Fate
 from tests.support.beside_rows import BROKEN_BESIDE, ITEM_OF_AN_ENDED_SUBSCRIPTION
 from tests.support.house import House
+from tests.support.proration_rows import BROKEN_PRORATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +115,7 @@ _CHANGE = (
 )
 CASES: list[tuple[str, tuple[str, ...]]] = [
     *BROKEN_BESIDE,
+    *BROKEN_PRORATION,
     ("paid_invoice_has_its_payment", (f"UPDATE payment SET counts = false WHERE invoice_id = {_PAID}",)),
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
     ("invoice_is_the_sum_of_its_lines", (f"UPDATE invoice SET amount = amount + 1 WHERE id = {_PAST_DUE}",)),

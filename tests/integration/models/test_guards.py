@@ -20,6 +20,7 @@ from tests.support.forecast_rows import FORBIDDEN_FORECAST
 from tests.support.foreign_rows import FORBIDDEN_FOREIGN
 from tests.support.plan_rows import FORBIDDEN_PLAN
 from tests.support.price_rows import FORBIDDEN_PRICE
+from tests.support.proration_rows import FORBIDDEN_PRORATION
 from tests.support.refund_rows import BEYOND_PAYMENT, FORBIDDEN_REFUND, REFUND
 from tests.support.rows import (
     AT,
@@ -170,6 +171,7 @@ FORBIDDEN = [
             FORBIDDEN_STOP,
             FORBIDDEN_TOLD,
             FORBIDDEN_PRICE,
+            FORBIDDEN_PRORATION,
             FORBIDDEN_PLAN,
         )
         for guard, table, values in rows
@@ -177,7 +179,7 @@ FORBIDDEN = [
 ]
 APPEND_ONLY = (
     "audit_entry", "consent", "credit_entry", "decline_rule", "evidence", "invoice_line", "notice",
-    "payment_cancellation", "refund_evidence", "skipped_period",
+    "payment_cancellation", "proration", "refund_evidence", "skipped_period",
 )  # fmt: skip
 ONE_ROW = ("billing_clock", "installation")  # which stands already
 
