@@ -63,7 +63,7 @@ def make_plan(database: Database) -> Terms:
         price = {"id": price_id, "plan_id": plan_id, "amount": AMOUNT, "effective_from": tx.now}
         insert_rows(tx, PlanPrice, [price])
         started_on = civil_date(tx.now, _ZONE) - timedelta(days=1)
-    calendar = Calendar(schedule=schedule_of(_EVERY, None), started_on=started_on, zone_name=_ZONE)
+    calendar = Calendar(schedule=schedule_of(_EVERY, None), anchored_on=started_on, zone_name=_ZONE)
     return Terms(plan_id=plan_id, price_id=price_id, started_on=started_on, first_due=calendar.start(0))
 
 
@@ -101,6 +101,7 @@ def _subscribe(ports: Ports, terms: Terms, numbers: range) -> None:
                     "billing_key_id": key_id,
                     "timezone": _ZONE,
                     "started_on": terms.started_on,
+                    "anchored_on": terms.started_on,
                     "state": SubscriptionState.ACTIVE,
                     "ordinal": -1,
                     "next_billing_at": terms.first_due,

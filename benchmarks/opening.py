@@ -67,9 +67,10 @@ customers AS (INSERT INTO customer (id, customer_ref, name, email, tel)
 cards AS (INSERT INTO billing_key (id, customer_id, customer_uid)
   SELECT ('00000000-0000-7000-9000-' || x)::uuid, ('00000000-0000-7000-8000-' || x)::uuid, 'card-' || x FROM made),
 subscriptions AS (INSERT INTO subscription (id, customer_id, plan_id, plan_price_id, billing_key_id, timezone,
-    started_on, state, ordinal, next_billing_at, catch_up_below)
+    started_on, anchored_on, state, ordinal, next_billing_at, catch_up_below)
   SELECT id, ('00000000-0000-7000-8000-' || x)::uuid, %(plan)s, %(price)s, ('00000000-0000-7000-9000-' || x)::uuid,
-    'Asia/Seoul', (%(started)s::date[])[1 + day], 'active', 0, (%(next)s::timestamptz[])[1 + day], 0 FROM made)
+    'Asia/Seoul', (%(started)s::date[])[1 + day], (%(started)s::date[])[1 + day], 'active', 0,
+    (%(next)s::timestamptz[])[1 + day], 0 FROM made)
 INSERT INTO invoice (id, subscription_id, purpose, ordinal, period_start, period_end, amount, state, is_catch_up,
     next_trigger, ladder_step, attempt_count, opened_at)
   SELECT ('00000000-0000-7000-a000-' || x)::uuid, id, 'period', 0,
@@ -144,7 +145,7 @@ def _days(now: datetime) -> tuple[list[date], list[datetime]]:
     """Starts of subscriptions, each with when its second period begins: first one that is due, then others."""
 
     def second(day: date) -> datetime:
-        return Calendar(schedule=parse_every("1 month"), started_on=day, zone_name=_ZONE).start(1)
+        return Calendar(schedule=parse_every("1 month"), anchored_on=day, zone_name=_ZONE).start(1)
 
     today = civil_date(now, _ZONE)
     before = [today - timedelta(days=days) for days in range(40)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.admitted_terms import Pinned, consent_row, conversion, pinned, trial_day
-from billing.calendars import calendar_for
+from billing.calendars import anchor_columns, calendar_for
 from domain.billing_period import CatchUp, SkipReason
 from domain.channel import DEFAULT_CHANNEL
 from domain.errors import BadInput
@@ -154,7 +154,7 @@ class _Chunk:
         calendar = calendar_for(
             plan,
             subscription_id=subscription,
-            started_on=trial_until or row.started_on,
+            begins_on=trial_until or row.started_on,
             zone_name=row.timezone,
             periods=plan.periods if standing is None else standing.periods,
         )
@@ -269,6 +269,7 @@ class _Chunk:
                 "periods": calendar.periods,
                 "term_ends_at": calendar.ends_at,
                 "minimum_periods": plan.minimum_periods,
+                **anchor_columns(calendar),
             }
         )
         self.admitted.skips.extend(
@@ -302,7 +303,7 @@ class _Chunk:
                 )
             )
         self.admitted.tally.kept_price += price.is_kept
-        self._count(plan, point, amount=price.amount * (row.quantity or 1), has_card=has_card)
+        self._count(plan, calendar, point, amount=price.amount * (row.quantity or 1), has_card=has_card)
 
     def _customer(self, row: SubscriptionRow) -> UUID:
         if row.customer_ref in self._customers:
@@ -331,7 +332,7 @@ class _Chunk:
             self.admitted.keys.append({**row, "created_at": self._tx.real})
         return self._new_keys[channel, uid]
 
-    def _count(self, plan: Row[Any], point: StartingPoint, *, amount: int, has_card: bool) -> None:
+    def _count(self, plan: Row[Any], calendar: Calendar, point: StartingPoint, *, amount: int, has_card: bool) -> None:
         arrears = point.arrears
         tally = self.admitted.tally
         for skip in arrears.skips:
@@ -342,11 +343,13 @@ class _Chunk:
         is_spread = plan.catch_up == CatchUp.ALL
         due = point.due_besides + (0 if is_spread else point.due_behind)
         spread = arrears.behind_count if is_spread else 0
-        fee = plan.setup_fee if arrears.first == 0 else 0  # with the first of them
+        share = calendar.share(arrears.first)
+        # The first of them has the setup fee, and may be a partial period.
+        first = (plan.setup_fee if arrears.first == 0 else 0) + (share.of(amount) - amount if share else 0)
         tally.due_count += due
-        tally.due_won += due * amount + (fee if due and not spread else 0)
+        tally.due_won += due * amount + (first if due and not spread else 0)
         tally.spread_count += spread
-        tally.spread_won += spread * amount + (fee if spread else 0)
+        tally.spread_won += spread * amount + (first if spread else 0)
 
 
 def _channel_of(row: SubscriptionRow, terms: Terms) -> str:

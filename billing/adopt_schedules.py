@@ -147,7 +147,7 @@ def _offer(
     calendar = calendar_for(
         plan,
         subscription_id=sub_id,
-        started_on=row.started_on,
+        begins_on=row.started_on,
         zone_name=row.timezone,
         periods=plan.periods,
     )

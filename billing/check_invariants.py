@@ -124,7 +124,14 @@ def _wrong_terms(tx: Transaction) -> Iterator[tuple[UUID, str]]:
 
 def _wrong_periods(tx: Transaction) -> Iterator[tuple[UUID, str]]:
     for row in invariants.invoices_with_calendar(tx):
-        period = calendar_of(row).period(row.ordinal)
+        calendar = calendar_of(row)
+        if row.ordinal < calendar.first_known:
+            continue  # from before its billing day was moved: what is next to it says when it began and ended
+        period, share = calendar.period(row.ordinal), None
+        if period.share is not None:
+            share = (period.share.days, period.share.of_days)
+        if (row.share_days, row.share_of_days) != (share or (None, None)):
+            yield row.id, f"is for {row.share_days} of {row.share_of_days} days, by its calendar for {share or 'all'}"
         if (row.period_start, row.period_end) != (period.start, period.end):
             yield (
                 row.id,

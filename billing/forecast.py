@@ -17,10 +17,11 @@ from billing.due_periods import due_periods
 from domain.billing_period import Skip
 from domain.envelope import Volume
 from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.proration import Share
 from models.queries import envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -33,9 +34,12 @@ _log = structlog.get_logger("billing")
 #: Periods of one subscription on one day, at most: more are a mistake that the envelope should not excuse.
 _MOST_PERIODS: Final = 150
 _NONE: Final = Volume()
+_WHOLE: Final = Share(1, 1)
 #: All that the number of a subscription's periods depends on.
 _CALENDAR: Final = (
-    "timezone", "started_on", "ordinal", "next_billing_at", "catch_up_below", "every", "cron", "charge_time",
+    "timezone", "anchored_on", "anchor_ordinal", "stub_from", "billing_day",
+    "ordinal", "next_billing_at", "catch_up_below",
+    "every", "cron", "charge_time",
     "shift", "catch_up", "after_outage", "stops_before", "periods",
 )  # fmt: skip
 
@@ -158,31 +162,32 @@ def _periods_of(tx: Transaction, channel: str, *, begin: datetime | None, end: d
 def _periods(subscriptions: Iterable[Row[Any]], *, now: datetime, begin: datetime | None, end: datetime) -> Volume:
     """The periods that are due before ``end``, and from ``begin`` on, with what their subscriptions usually pay."""
     charges = won = uncounted = 0
-    known: dict[tuple[object, ...], int] = {}  # most subscriptions began on the same days as others
+    known: dict[tuple[object, ...], tuple[Share, ...]] = {}  # most subscriptions began on the same days as others
     for subscription in subscriptions:
         try:
             own = subscription.id if subscription.spread_minutes else None
             alike = (own, *(getattr(subscription, name) for name in _CALENDAR))
-            count = known.get(alike, -1)
-            if count < 0:
-                count = known[alike] = _count_of(subscription, now=now, begin=begin, end=end)
+            shares = known.get(alike)
+            if shares is None:
+                shares = known[alike] = tuple(_shares_of(subscription, now=now, begin=begin, end=end))
         except Exception:  # noqa: BLE001 - whatever one row did, the day must begin; opening its period sets it aside
             uncounted += 1
             continue
-        charges += count
-        won += count * subscription.amount + (subscription.items if count else 0)
+        charges += len(shares)
+        won += sum(share.of(subscription.amount) for share in shares) + (subscription.items if shares else 0)
     if uncounted:
         _log.warning("forecast.uncounted", subscriptions=uncounted)
     return Volume(charges=charges, won=won)
 
 
-def _count_of(subscription: Row[Any], *, now: datetime, begin: datetime | None, end: datetime) -> int:
-    count = 0
+def _shares_of(subscription: Row[Any], *, now: datetime, begin: datetime | None, end: datetime) -> Iterator[Share]:
+    """Of each period that is due, how much of a whole one it is."""
     for due in islice(due_periods(subscription, now=now, until=end), _MOST_PERIODS):
         # What catching up spreads over the days to come is counted on those days.
-        if not isinstance(due, Skip) and not (due.is_catch_up and due.attempt_at > now) and due.attempt_at < end:
-            count += begin is None or due.attempt_at >= begin
-    return count
+        if isinstance(due, Skip) or (due.is_catch_up and due.attempt_at > now):
+            continue
+        if due.attempt_at < end and (begin is None or due.attempt_at >= begin):
+            yield due.period.share or _WHOLE
 
 
 def _span(day: date, zone_name: str) -> tuple[datetime, datetime]:

@@ -112,10 +112,10 @@ def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], Du
                 continue
             reckoning = Reckoning(subscription, gathered)
             for due, price in _priced(subscription, now=tx.now, until=until):
-                yield subscription, due, reckoning.period(due.period.ordinal, price=price).owed.amount
+                yield subscription, due, reckoning.period(due.period, price=price).owed.amount
     for step in heapq.merge(*shared, key=itemgetter(0)):
         _, subscription, due, price, reckoning = step
-        yield subscription, due, reckoning.period(due.period.ordinal, price=price).owed.amount
+        yield subscription, due, reckoning.period(due.period, price=price).owed.amount
 
 
 def _steps(subscription: Row[Any], reckoning: Reckoning, *, now: datetime, until: datetime) -> _Steps:

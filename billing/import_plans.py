@@ -77,6 +77,7 @@ def import_plans(
                         "charge_time": plan.dates.at,
                         "shift": plan.dates.shift,
                         "spread_minutes": plan.dates.spread_minutes,
+                        "billing_day": plan.dates.billing_day,
                         "catch_up": plan.catch_up,
                         **{key: getattr(plan, key) for key in CONSENT_KEYS},
                         **{key: getattr(plan.terms, key) for key in PLAN_TERM_KEYS},
@@ -115,7 +116,10 @@ def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
         **{key: (getattr(plan.price, key), getattr(standing, key)) for key in PRICE_KEYS},
         **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up", *CONSENT_KEYS)},
         "at": (plan.dates.at, standing.charge_time),
-        **{key: (getattr(plan.dates, key), getattr(standing, key)) for key in ("shift", "spread_minutes")},
+        **{
+            key: (getattr(plan.dates, key), getattr(standing, key))
+            for key in ("shift", "spread_minutes", "billing_day")
+        },
         **{key: (getattr(plan.terms, key), getattr(standing, key)) for key in PLAN_TERM_KEYS},
     }
     for field, (asked, stands) in told.items():

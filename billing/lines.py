@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from domain.billing_period import BillingPeriod
     from models.session import Transaction
 
 
@@ -98,7 +99,7 @@ class Reckoning:
             coupon=None if self.coupon is None else _running(self.coupon),
         )
 
-    def period(self, ordinal: int, *, price: Price | None = None) -> PeriodOwed:
+    def period(self, period: BillingPeriod, *, price: Price | None = None) -> PeriodOwed:
         """What its next period owes, which is this one; ``price``: by another one than it is pinned to.
 
         Raises:
@@ -106,7 +107,7 @@ class Reckoning:
         """
         before = replace(self.beside, credit=self._credit.get(self._customer_id, 0))
         terms = self._pinned if price is None else replace(self._pinned, price=price)
-        owed, self.beside = owes(terms, before, ordinal=ordinal)
+        owed, self.beside = owes(terms, before, ordinal=period.ordinal, share=period.share)
         used = before.credit - self.beside.credit
         if used:
             self._credit[self._customer_id] = self.beside.credit

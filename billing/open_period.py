@@ -159,7 +159,7 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
             last = due.last
             continue
         last = due.period.ordinal
-        period = reckoning.period(last)
+        period = reckoning.period(due.period)
         invoice = _invoice(tx, subscription, due, period.owed)
         batch.invoices.append(invoice)
         batch.lines.extend(line_rows(invoice["id"], period.owed))
@@ -184,7 +184,7 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
 
 def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed) -> dict[str, Any]:
     """An invoice's row; one that owes nothing is paid, for there is nothing to charge."""
-    state = InvoiceState.OPEN
+    state, share = InvoiceState.OPEN, due.period.share
     if owed.amount == 0:
         state = advance(INVOICE_TABLE, state, InvoiceEvent.PAID)
     return {
@@ -194,6 +194,8 @@ def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed
         "ordinal": due.period.ordinal,
         "period_start": due.period.start,
         "period_end": due.period.end,
+        "share_days": None if share is None else share.days,
+        "share_of_days": None if share is None else share.of_days,
         "amount": owed.amount,
         "tax_free": owed.tax_free,
         "vat_amount": owed.vat_amount,

@@ -92,6 +92,7 @@ def show(invoice: Id, as_json: AsJson = False) -> None:
         "subscription": f"{row.subscription_id} ({row.subscription_state})",
         "plan": row.plan,
         "period": f"{numbered(row)}: {shown(row.period_start, zone)} to {shown(row.period_end, zone)}",
+        "part of a whole period": f"{row.share_days} of {row.share_of_days} days" if row.share_days else None,
         "won": row.amount,
         "of it free of tax": row.tax_free,
         "of it VAT": "worked out by the gateway" if row.vat_amount is None else row.vat_amount,

@@ -87,7 +87,9 @@ def list_(
 
 def _charged(row: Any) -> str:  # noqa: ANN401 - a row of plans
     """When, as a person says it."""
-    told = [] if row.every is None else [f"at {row.charge_time or BILLING_TIME:%H:%M}"]
+    told = [] if row.billing_day is None else [f"on day {row.billing_day}"]
+    if row.every is not None:
+        told.append(f"at {row.charge_time or BILLING_TIME:%H:%M}")
     if row.spread_minutes:
         told.append(f"over {row.spread_minutes} minutes")
     if row.shift != Shift.NONE:

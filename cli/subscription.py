@@ -6,7 +6,14 @@ import typer
 
 from billing import change_subscription
 from billing.change_subscription import Made
-from cli import subscription_coupon, subscription_import, subscription_price, subscription_quantity, subscription_stop
+from cli import (
+    subscription_billing_day,
+    subscription_coupon,
+    subscription_import,
+    subscription_price,
+    subscription_quantity,
+    subscription_stop,
+)
 from cli.opening import opened_database, opened_ports
 from cli.options import Actor, After, AsJson, Limit, OfChannel, Reason, SetAside, by
 from cli.output import as_dict, masked_email, masked_tel, masked_uid, numbered, say, say_json, show_table, shown
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what, how often.")
 app.command("import")(subscription_import.import_)
 app.command("move-price")(subscription_price.move_price)
+app.command("move-billing-day")(subscription_billing_day.move_billing_day)
 app.command("change-quantity")(subscription_quantity.change_quantity)
 app.command("apply-coupon")(subscription_coupon.apply_coupon)
 app.command()(subscription_stop.pause)
@@ -126,6 +134,8 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "card": masked_uid(row.customer_uid),
         "channel of its card": row.channel,
         "started on": f"{row.started_on} {row.timezone}",
+        "billing day": row.billing_day,
+        "partial period": _partial(row),
         "free until": row.trial_until,
         "its price changes": next((_ahead(each, zone) for each in ahead), None),
         "last period": row.ordinal,
@@ -149,6 +159,13 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         ("at", "what happened", "incident"), [(each.occurred_at, each.kind, each.is_incident) for each in events], zone
     )
     show_table(("at", "who", "did", "because"), audits, zone)
+
+
+def _partial(row: Any) -> str | None:  # noqa: ANN401 - a row
+    """The partial period that runs or is still to come."""
+    if row.stub_from is None or row.anchor_ordinal - 1 < row.ordinal:
+        return None
+    return f"{row.anchor_ordinal - 1}: {row.stub_from} to {row.anchored_on}"
 
 
 def _ahead(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row

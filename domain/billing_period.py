@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from domain.business_day import Shift, shifted
 from domain.errors import BadInput
 from domain.instants import ONE_DAY, instant_of, require_utc
-from domain.schedule import Schedule, first_ordinal_from, period_start
+from domain.proration import Share
+from domain.schedule import MAX_ORDINAL, Schedule, next_billing_day, on_day
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -44,11 +45,15 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingPeriod:
-    """A half-open span of UTC instants that one invoice pays for, numbered from 0."""
+    """A half-open span of UTC instants that one invoice pays for, numbered from 0.
+
+    ``share``: of a partial period, its part of a whole one; None: it is whole.
+    """
 
     ordinal: int
     start: datetime
     end: datetime
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +86,20 @@ class Arrears:
 class Calendar:
     """One subscription's periods: contiguous, each computed from the anchor alone; and when each is charged.
 
+    The period ``anchor_ordinal`` starts on ``anchored_on``, each later one so many intervals after it; on the day
+    ``billing_day`` of its month if that is given, for a February does not tell whether 28 or 31 is meant. With
+    ``stub_from`` the period before the anchor is a partial one, from that day on. What was before the first of these is
+    in the books only: asked for it, a calendar gives instants in their order, never later than the true ones were.
+
     With ``periods`` it has so many, and no more: instants after its last one are still told.
     """
 
     schedule: Schedule
-    started_on: date
+    anchored_on: date
     zone_name: str
+    anchor_ordinal: int = 0
+    stub_from: date | None = None
+    billing_day: int | None = None
     shift: Shift = Shift.NONE
     spread_seconds: int = 0  # this subscription's own: ``spread_seconds_of``
     periods: int | None = None
@@ -96,13 +109,49 @@ class Calendar:
         """The UTC instant at which its last period ends; None: it has no last one."""
         return None if self.periods is None else self.start(self.periods)
 
+    @property
+    def begins_on(self) -> date:
+        """The civil date from which on it knows its periods."""
+        return self.stub_from or self.anchored_on
+
+    @property
+    def first_known(self) -> int:
+        """The period that begins then."""
+        return self.anchor_ordinal if self.stub_from is None else self.anchor_ordinal - 1
+
+    @property
+    def day(self) -> int:
+        """The day of the month on which its periods begin, where they are of months or years."""
+        return self.billing_day or self.anchored_on.day
+
+    def from_billing_day(self, ordinal: int, day: int) -> Calendar:
+        """The same up to the start of a period; then a partial one up to the next ``day``, and whole ones from it on.
+
+        If that period starts on that day, it is a whole one. Of schedules that have billing days.
+        """
+        begin = self._civil(ordinal).date()
+        anchor = next_billing_day(begin, day)
+        is_whole = anchor == begin
+        return replace(
+            self,
+            anchored_on=anchor,
+            anchor_ordinal=ordinal if is_whole else ordinal + 1,
+            stub_from=None if is_whole else begin,
+            billing_day=day,
+        )
+
     def has(self, ordinal: int) -> bool:
         """Whether the period belongs to it."""
         return self.periods is None or ordinal < self.periods
 
     def start(self, ordinal: int) -> datetime:
-        """The UTC instant at which a period starts."""
-        return period_start(self.schedule, started_on=self.started_on, zone_name=self.zone_name, ordinal=ordinal)
+        """The UTC instant at which a period starts: a pure function of the anchor and the ordinal.
+
+        Raises:
+            BadInput: The ordinal is out of bounds.
+        """
+        civil = self._civil(ordinal)
+        return instant_of(civil.date(), civil.time(), self.zone_name)
 
     def due_at(self, ordinal: int) -> datetime:
         """The UTC instant from which a period is charged; never earlier than that of the period before.
@@ -112,19 +161,49 @@ class Calendar:
         """
         due = self.start(ordinal)
         if self.shift is not Shift.NONE:
-            civil = self.schedule.start(self.started_on, ordinal)
+            civil = self._civil(ordinal)
             due = instant_of(shifted(civil.date(), self.shift), civil.time(), self.zone_name)
         return due + timedelta(seconds=self.spread_seconds)
 
     def period(self, ordinal: int) -> BillingPeriod:
         """The period of an ordinal."""
-        return BillingPeriod(ordinal=ordinal, start=self.start(ordinal), end=self.start(ordinal + 1))
+        return BillingPeriod(
+            ordinal=ordinal, start=self.start(ordinal), end=self.start(ordinal + 1), share=self.share(ordinal)
+        )
+
+    def share(self, ordinal: int) -> Share | None:
+        """Of a partial period, its civil days and those of the whole period that ends with it; None: it is whole."""
+        if self.stub_from is None or ordinal != self.anchor_ordinal - 1:
+            return None
+        whole = self.anchored_on - self._from_anchor(-1).date()
+        return Share((self.anchored_on - self.stub_from).days, whole.days)
 
     def first_from(self, instant: datetime) -> int:
         """The first period that starts at or after an instant."""
-        return first_ordinal_from(
-            self.schedule, started_on=self.started_on, zone_name=self.zone_name, instant=require_utc(instant)
-        )
+        require_utc(instant)
+        if self.start(0) >= instant:
+            return 0
+        low, high = 0, 1
+        while self.start(high) < instant:
+            if high == MAX_ORDINAL:
+                raise BadInput(f"started_on {self.begins_on} is more than {MAX_ORDINAL} periods ago; give a later one")
+            low, high = high, min(high * 2, MAX_ORDINAL)
+        while high - low > 1:  # low starts before, high does not
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.start(middle) < instant else (low, middle)
+        return high
+
+    def _civil(self, ordinal: int) -> datetime:
+        """The civil (naive) start of a period."""
+        if not 0 <= ordinal <= MAX_ORDINAL:
+            raise BadInput(f"ordinal {ordinal} is outside 0..{MAX_ORDINAL}; check started_on")
+        if ordinal < self.anchor_ordinal:
+            return self.schedule.start(self.begins_on, ordinal - self.first_known)
+        return self._from_anchor(ordinal - self.anchor_ordinal)
+
+    def _from_anchor(self, periods: int) -> datetime:
+        civil = self.schedule.start(self.anchored_on, periods)
+        return civil if self.billing_day is None else datetime.combine(on_day(civil, self.billing_day), civil.time())
 
     def first_unpaid(self, paid_through: date) -> int:
         """The first period that starts after a civil date; the one after the last, if none does."""
@@ -183,7 +262,7 @@ class Calendar:
             skips.append(Skip(first=unpaid, last=first - 1, reason=skipped_because))
         if current - first > max_behind:
             raise BadInput(
-                f"started_on {self.started_on} leaves {current - first} periods to catch up, more than {max_behind};"
+                f"started_on {self.begins_on} leaves {current - first} periods to catch up, more than {max_behind};"
                 " give paid_through, a later started_on, or another catch_up"
             )
         return Arrears(first=first, current=current, skips=tuple(skips))

@@ -28,6 +28,7 @@ TAKES_AWAY: Final = (
     "subscription.outage_skipped",
     "subscription.due_time_moved",
     "subscription.trial_goes_on",
+    "subscription.billing_day_moved",
 )
 BRINGS: Final = (
     "subscription.imported",
@@ -38,6 +39,7 @@ BRINGS: Final = (
     "subscription.change_card",
     "subscription.converted",
     "subscription.due_time_moved",
+    "subscription.billing_day_moved",
 )
 CHANGES_THE_AMOUNT: Final = (
     "item.added",
@@ -49,6 +51,7 @@ CHANGES_THE_AMOUNT: Final = (
     "subscription.price_moved",
     "subscription.price_changed",
     "subscription.price_stays",
+    "subscription.billing_day_moved",
 )
 
 #: Whose charge, of which period, won, and when it is due (UTC).

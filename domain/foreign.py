@@ -165,7 +165,7 @@ def adopted_periods(
     first = _period_on(calendar, days[0])
     if first is None:
         raise BadInput(
-            f"started_on {calendar.started_on} makes no period begin on {days[0]}, where its first schedule is; give"
+            f"started_on {calendar.begins_on} makes no period begin on {days[0]}, where its first schedule is; give"
             f" started_on {days[0]}, or the plan that bills then"
         )
     other = next((each.amount for each in waiting if each.amount != price), None)

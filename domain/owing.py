@@ -1,7 +1,8 @@
 """What does a period owe? A function of the subscription's terms, what stands for it beside them, and its ordinal.
 
-First what is owed: the plan, its setup fee, add-ons, one-off items, what was carried. Then what lowers it: a coupon,
-off the base; credit, off all of it; and what is left of it below the least that can be charged is carried on.
+First what is owed: the plan, its setup fee, add-ons, one-off items, what was carried. Of a partial period what comes
+with every period costs its share: the plan, and add-ons. Then what lowers it: a coupon, off the base; credit, off all
+of it; and what is left of it below the least that can be charged is carried on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from domain.coupon import RunningCoupon
     from domain.invoice_line import Owed
     from domain.price import Price
+    from domain.proration import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +79,42 @@ class Beside:
     credit: int = 0
 
 
-def owes(terms: Terms, beside: Beside, *, ordinal: int) -> tuple[Owed, Beside]:
+def owes(terms: Terms, beside: Beside, *, ordinal: int, share: Share | None = None) -> tuple[Owed, Beside]:
     """What a period owes, and what stands for the one after it: what this one used is gone.
+
+    Args:
+        terms: What was agreed on.
+        beside: What stands beside that.
+        ordinal: The period's.
+        share: Of a partial period, its part of a whole one.
 
     Raises:
         RuleBroken: It is more than can be charged at once.
     """
     base = base_item(description=terms.plan_name, quantity=terms.quantity, price=terms.price)
-    more = [base, *_beside(terms, beside, ordinal)]
+    more = [_shared(base, share), *_beside(terms, beside, ordinal, share)]
     lines, after = _lowered(more, beside)
     return reckon(lines, vat=terms.price.vat, card_quota=terms.price.card_quota), after
 
 
-def _beside(terms: Terms, beside: Beside, ordinal: int) -> Iterator[Item]:
+def _shared(item: Item, share: Share | None) -> Item:
+    """What an item costs of a partial period: one of its share, which no quantity would multiply to."""
+    if share is None:
+        return item
+    return replace(
+        item,
+        description=f"{item.description} ({share.words})",
+        quantity=1,
+        unit_amount=share.of(item.quantity * item.unit_amount),
+        unit_tax_free=share.of(item.quantity * item.unit_tax_free),
+    )
+
+
+def _beside(terms: Terms, beside: Beside, ordinal: int, share: Share | None) -> Iterator[Item]:
     """What is owed beside the base."""
     if ordinal == 0 and terms.price.setup_fee:
         yield Item(kind=LineKind.SETUP, description="setup fee", quantity=1, unit_amount=terms.price.setup_fee)
-    yield from (add_on.item for add_on in beside.add_ons if add_on.runs(ordinal))
+    yield from (_shared(add_on.item, share) for add_on in beside.add_ons if add_on.runs(ordinal))
     yield from (waiting.item for waiting in beside.items)
     if beside.carried.amount:
         yield _carried("carried over from before", beside.carried)

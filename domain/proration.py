@@ -2,7 +2,8 @@
 
 One rule for whatever is charged or given back for some of a period's days: won times days, divided by the days of the
 whole period, and rounded down. What a customer pays is rounded down by less than a won; what is given back to them is a
-negative amount, so it is rounded up. The rule is our choice, decision 0052.
+negative amount, so it is rounded up. A tax-free part has its share in the same ratio, so that it is never more than the
+whole. The rule is our choice, decision 0052.
 """
 
 from __future__ import annotations
@@ -10,27 +11,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.errors import RuleBroken
 from domain.instants import civil_date
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-def share_of(won: int, days: int, of_days: int) -> int:
-    """So many won for ``of_days``, for ``days`` of them; negative won are given back."""
-    return won * days // of_days
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Share:
-    """Some civil days of a period."""
+    """``days`` of the ``of_days`` civil days of a whole period; at least none of them, at most all.
+
+    Raises:
+        RuleBroken: It is no part of a whole.
+    """
 
     days: int
     of_days: int
 
+    def __post_init__(self) -> None:
+        if self.of_days < 1 or not 0 <= self.days <= self.of_days:
+            raise RuleBroken(f"{self.days} of {self.of_days} days are no share of a period")
+
     def of(self, won: int) -> int:
-        """What they are worth, of so many won for the whole period."""
-        return share_of(won, self.days, self.of_days)
+        """What they are worth, of so many won for the whole; negative won are given back."""
+        return won * self.days // self.of_days
+
+    @property
+    def words(self) -> str:
+        """As a customer reads it on an invoice's line."""
+        return f"{self.days} of {self.of_days} day{'s' if self.of_days > 1 else ''}"
+
+
+def share_of(won: int, days: int, of_days: int) -> int:
+    """What so many days are worth of a period that is worth ``won``.
+
+    Raises:
+        RuleBroken: The days are no part of the whole.
+    """
+    return Share(days, of_days).of(won)
 
 
 def remaining(*, start: datetime, end: datetime, now: datetime, zone_name: str) -> Share:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 from croniter import CroniterError, croniter
 
 from domain.errors import BadInput
-from domain.instants import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,18 +60,21 @@ class Every:
     unit: Unit
     at: time = BILLING_TIME  # civil
 
-    def start(self, started_on: date, ordinal: int) -> datetime:
-        """The civil (naive) start of a period: day kept from ``started_on``, clamped to the month's length."""
-        steps = self.count * ordinal
+    def start(self, anchored_on: date, periods: int) -> datetime:
+        """The civil (naive) start so many periods after the anchor, or before it, if negative.
+
+        Its day is kept from ``anchored_on``, clamped to the month's length.
+        """
+        steps = self.count * periods
         match self.unit:
             case Unit.DAY:
-                day = started_on + timedelta(days=steps)
+                day = anchored_on + timedelta(days=steps)
             case Unit.WEEK:
-                day = started_on + timedelta(weeks=steps)
+                day = anchored_on + timedelta(weeks=steps)
             case Unit.MONTH:
-                day = _add_months(started_on, steps)
+                day = _add_months(anchored_on, steps)
             case Unit.YEAR:
-                day = _add_months(started_on, 12 * steps)
+                day = _add_months(anchored_on, 12 * steps)
             case _:
                 assert_never(self.unit)
         return datetime.combine(day, self.at)
@@ -90,13 +92,13 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A period at every fire of a five-field cron expression, at most one a day, from ``started_on`` on."""
+    """A period at every fire of a five-field cron expression, at most one a day, from ``anchored_on`` on."""
 
     expression: str
 
-    def start(self, started_on: date, ordinal: int) -> datetime:
-        """The civil (naive) start of a period: the fire number ``ordinal`` at or after ``started_on``, from 0."""
-        return _fires(self.expression, started_on)[ordinal]
+    def start(self, anchored_on: date, periods: int) -> datetime:
+        """The civil (naive) start of a period: the fire number ``periods`` at or after ``anchored_on``, from 0."""
+        return _fires(self.expression, anchored_on)[periods]
 
     @property
     def text(self) -> str:
@@ -197,36 +199,20 @@ def review_cron(cron: Cron, *, today: date) -> CronReview:
     return CronReview(next_dates=dates, warnings=tuple(warnings))
 
 
-def period_start(schedule: Schedule, *, started_on: date, zone_name: str, ordinal: int) -> datetime:
-    """The UTC instant at which a period starts; a pure function of the anchor and the ordinal (from 0).
-
-    Raises:
-        BadInput: The ordinal is out of bounds.
-    """
-    if not 0 <= ordinal <= MAX_ORDINAL:
-        raise BadInput(f"ordinal {ordinal} is outside 0..{MAX_ORDINAL}; check started_on")
-    civil = schedule.start(started_on, ordinal)
-    return instant_of(civil.date(), civil.time(), zone_name)
+def has_billing_days(schedule: Schedule) -> bool:
+    """Whether its periods may begin on a chosen day of the month: those of months and years may."""
+    return isinstance(schedule, Every) and schedule.unit in {Unit.MONTH, Unit.YEAR}
 
 
-def first_ordinal_from(schedule: Schedule, *, started_on: date, zone_name: str, instant: datetime) -> int:
-    """The first period that starts at or after an instant."""
+def on_day(month: date, day: int) -> date:
+    """A day of a month, given by any date of it: the last one, where the month has no such day."""
+    return month.replace(day=min(day, monthrange(month.year, month.month)[1]))
 
-    def starts_before(ordinal: int) -> bool:
-        start = period_start(schedule, started_on=started_on, zone_name=zone_name, ordinal=ordinal)
-        return start < instant
 
-    if not starts_before(0):
-        return 0
-    low, high = 0, 1
-    while starts_before(high):
-        if high == MAX_ORDINAL:
-            raise BadInput(f"started_on {started_on} is more than {MAX_ORDINAL} periods ago; give a later one")
-        low, high = high, min(high * 2, MAX_ORDINAL)
-    while high - low > 1:  # low starts before, high does not
-        middle = (low + high) // 2
-        low, high = (middle, high) if starts_before(middle) else (low, middle)
-    return high
+def next_billing_day(begin: date, day: int) -> date:
+    """The first date, ``begin`` itself or later, that is this day of its month, or its month's last."""
+    found = on_day(begin, day)
+    return found if found >= begin else on_day(_add_months(begin.replace(day=1), 1), day)
 
 
 def _add_months(day: date, months: int) -> date:
@@ -245,8 +231,8 @@ def _walk(expression: str, begin: datetime) -> Iterator[datetime]:
 class _Fires:
     """The fires of one (expression, start), found once and kept: period k is asked for again and again."""
 
-    def __init__(self, expression: str, started_on: date) -> None:
-        self._walk = _walk(expression, datetime.combine(started_on, time.min))
+    def __init__(self, expression: str, anchored_on: date) -> None:
+        self._walk = _walk(expression, datetime.combine(anchored_on, time.min))
         self._known: list[datetime] = []
 
     def __getitem__(self, ordinal: int) -> datetime:
@@ -256,8 +242,8 @@ class _Fires:
 
 
 @lru_cache(maxsize=4096)
-def _fires(expression: str, started_on: date) -> _Fires:
-    return _Fires(expression, started_on)
+def _fires(expression: str, anchored_on: date) -> _Fires:
+    return _Fires(expression, anchored_on)
 
 
 def _skipped_months(cron: Cron, begin: datetime) -> int:

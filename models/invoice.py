@@ -61,6 +61,10 @@ class Invoice(Base):
             name="instalments_are_open",
         ),
         CheckConstraint("period_start < period_end", name="period_is_a_span"),
+        CheckConstraint(
+            "(share_days IS NULL) = (share_of_days IS NULL) AND share_days >= 1 AND share_days < share_of_days",
+            name="share_of_a_whole",
+        ),
         CheckConstraint("ladder_step >= 0 AND attempt_count >= 0", name="counts_not_negative"),
         CheckConstraint(
             f"next_attempt_at IS NULL OR state IN ({listed(CHARGEABLE)})", name="settled_is_never_attempted"
@@ -87,6 +91,9 @@ class Invoice(Base):
     ordinal: Mapped[int] = mapped_column(Integer)
     period_start: Mapped[Instant]
     period_end: Mapped[Instant]
+    #: Of a partial period: its civil days, and those of the whole one that it is a part of; None: it is whole.
+    share_days: Mapped[int | None] = mapped_column(Integer)
+    share_of_days: Mapped[int | None] = mapped_column(Integer)
     amount: Mapped[Won]
     tax_free: Mapped[Won] = mapped_column(BigInteger, server_default="0")
     vat_amount: Mapped[Won | None] = mapped_column(BigInteger)

@@ -42,6 +42,10 @@ class Plan(Base):
         UniqueConstraint("code"),
         CheckConstraint("(every IS NULL) <> (cron IS NULL)", name="one_schedule"),
         CheckConstraint("charge_time IS NULL OR cron IS NULL", name="cron_has_its_own_time"),
+        CheckConstraint(
+            "billing_day IS NULL OR (billing_day BETWEEN 1 AND 31 AND coalesce(every ~ ' (month|year)s?$', false))",
+            name="billing_day_of_a_month",
+        ),
         CheckConstraint(f"spread_minutes BETWEEN 0 AND {MOST_SPREAD_MINUTES}", name="spread_within_a_day"),
         one_of("catch_up", CatchUp),
         one_of("shift", Shift),
@@ -57,6 +61,7 @@ class Plan(Base):
     every: Mapped[str | None] = mapped_column(Text)
     cron: Mapped[str | None] = mapped_column(Text)
     charge_time: Mapped[time | None] = mapped_column(Time)  # civil; None: of the cron expression, or 10:00
+    billing_day: Mapped[int | None] = mapped_column(Integer)  # of a new subscription; None: the day of its start
     shift: Mapped[Word] = mapped_column(server_default=Shift.NONE)
     spread_minutes: Mapped[int] = mapped_column(Integer, server_default="0")
     catch_up: Mapped[Word]
@@ -172,6 +177,22 @@ class Subscription(Base):
             name="resumes_after_its_pause",
         ),
         CheckConstraint("trial_until > started_on", name="trial_until_after_its_start"),
+        CheckConstraint("billing_day BETWEEN 1 AND 31", name="billing_day_of_a_month"),
+        CheckConstraint(
+            "billing_day IS NULL OR extract(day FROM anchored_on) = least(billing_day,"
+            " extract(day FROM date_trunc('month', anchored_on::timestamp) + interval '1 month - 1 day'))",
+            name="anchored_on_its_billing_day",
+        ),
+        CheckConstraint(
+            "anchor_ordinal >= 0 AND (stub_from IS NULL OR"
+            " (stub_from < anchored_on AND anchor_ordinal >= 1 AND billing_day IS NOT NULL))",
+            name="a_partial_period_ends_at_the_anchor",
+        ),
+        # Its calendar knows the next period.
+        CheckConstraint(
+            "anchor_ordinal <= greatest(ordinal, -1) + CASE WHEN stub_from IS NULL THEN 1 ELSE 2 END",
+            name="anchored_before_its_next_period",
+        ),
         CheckConstraint("(changes_from IS NULL) = (changes_at IS NULL)", name="a_change_to_come_says_when"),
         CheckConstraint("state <> 'ended' OR changes_at IS NULL", name="ended_has_no_change_to_come"),
         CheckConstraint("state <> 'trialing' OR changes_at IS NOT NULL", name="trialing_is_to_be_decided"),
@@ -207,6 +228,12 @@ class Subscription(Base):
     billing_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("billing_key.id"))
     timezone: Mapped[Word]
     started_on: Mapped[date]
+    #: Where its periods are counted from: the period ``anchor_ordinal`` starts on the civil day ``anchored_on``, on the
+    #: day ``billing_day`` of its month if it has one; the one before is a partial one from ``stub_from`` on, if given.
+    anchored_on: Mapped[date]
+    anchor_ordinal: Mapped[int] = mapped_column(Integer, server_default="0")
+    stub_from: Mapped[date | None]
+    billing_day: Mapped[int | None] = mapped_column(Integer)
     state: Mapped[Word]
     ended_reason: Mapped[str | None] = mapped_column(Text)
     ordinal: Mapped[int] = mapped_column(Integer)
@@ -224,7 +251,7 @@ class Subscription(Base):
     stops_before: Mapped[int | None] = mapped_column(Integer)
     resumes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time: once paused, by itself
     resumes_by: Mapped[str | None] = mapped_column(Text)
-    #: Its trial: the civil day of the first paid period, from which all of them are numbered; None: it had none.
+    #: Its trial: the civil day on which the first paid period begins; None: it had none.
     trial_until: Mapped[date | None]
     #: A change of price is ahead: no period from ``changes_from`` on is opened before it is decided, from the billing
     #: time ``changes_at`` on.

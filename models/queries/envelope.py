@@ -32,14 +32,18 @@ _COLUMNS: Final = (
     " claimed_won, begun_at"
 )
 _READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel AND day = :day"
-#: What a subscription should pay, by what it paid last: a price that went wrong since does not show in it. What a
-#: coupon or credit took off may be paid next time; what came once does not come again.
+#: What a subscription should pay a whole period, by what it paid last: a price that went wrong since does not show in
+#: it. What a coupon or credit took off may be paid next time; what came once does not come again. Of a partial period
+#: what was rounded down, once a line, is put back, and at most that.
 _USUAL_AMOUNT: Final = (
-    "coalesce((SELECT (SELECT sum(n.amount) FROM invoice_line n WHERE n.invoice_id = l.id"
-    f"  AND n.kind IN ({listed(EACH_PERIOD)}))::bigint FROM invoice l"
+    "coalesce((SELECT (SELECT CASE WHEN l.share_days IS NULL THEN sum(n.amount)"
+    "   ELSE (sum(n.amount) + count(*)) * l.share_of_days / l.share_days END"
+    f"  FROM invoice_line n WHERE n.invoice_id = l.id AND n.kind IN ({listed(EACH_PERIOD)}))::bigint FROM invoice l"
     " WHERE l.subscription_id = s.id AND l.state = 'paid' AND l.purpose = 'period' ORDER BY l.ordinal DESC LIMIT 1),"
     " s.quantity * pp.amount)"
 )
+#: The same of a standing invoice ``i``, which may be a partial period's.
+_ITS_AMOUNT: Final = f"{_USUAL_AMOUNT} * coalesce(i.share_days, 1) / coalesce(i.share_of_days, 1)"
 #: One-off items, which a person asked for by name: those that wait for an invoice, or those of invoice ``i``.
 _ITEMS: Final = "SELECT sum(w.quantity * w.unit_amount)::bigint FROM invoice_item w WHERE"
 _ADD_ONS: Final = "SELECT sum(o.quantity * o.unit_amount)::bigint FROM add_on o WHERE o.subscription_id = s.id"
@@ -54,7 +58,7 @@ _ON_IT: Final = (
     " + CASE WHEN i.ordinal = 0 THEN pp.setup_fee ELSE 0 END"
 )
 #: What an invoice should charge: a period what it usually costs; what a person made due, what it says.
-_EXPECTED: Final = f"(CASE WHEN i.purpose = 'period' THEN {_USUAL_AMOUNT} + {_ON_IT} ELSE i.amount END)"
+_EXPECTED: Final = f"(CASE WHEN i.purpose = 'period' THEN {_ITS_AMOUNT} + {_ON_IT} ELSE i.amount END)"
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 _FROM: Final = (
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"

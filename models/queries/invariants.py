@@ -103,6 +103,12 @@ BROKEN: Final[Mapping[str, str]] = {
         " WHERE coalesce(i.count, 0) + coalesce(x.count, 0) <> s.ordinal + 1"
         " OR greatest(i.last, x.last) > s.ordinal"
     ),
+    "periods_follow_each_other": (
+        "SELECT i.id, 'period ' || i.ordinal || ' ends at ' || i.period_end || ', the one after it begins at '"
+        " || n.period_start FROM invoice i JOIN invoice n ON n.subscription_id = i.subscription_id"
+        " AND n.purpose = i.purpose AND n.ordinal = i.ordinal + 1"
+        " WHERE i.purpose = 'period' AND n.period_start <> i.period_end"
+    ),
     "no_period_is_both_skipped_and_owed": (
         "SELECT i.id, 'period ' || i.ordinal || ' is skipped and has an invoice' FROM skipped_period x"
         " JOIN invoice i ON i.subscription_id = x.subscription_id AND i.purpose = 'period'"
@@ -274,7 +280,7 @@ def invoices_with_calendar(tx: Transaction) -> Iterator[Row[Any]]:
     """Every period's invoice, with its subscription's schedule, streamed by id."""
     return _streamed(
         tx,
-        f"SELECT i.id, i.ordinal, i.period_start, i.period_end, {CALENDAR}"
+        f"SELECT i.id, i.ordinal, i.period_start, i.period_end, i.share_days, i.share_of_days, {CALENDAR}"
         " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN plan p ON p.id = s.plan_id"
         " WHERE i.purpose = 'period' AND i.id > :after ORDER BY i.id LIMIT :limit",
     )

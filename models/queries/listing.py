@@ -44,7 +44,7 @@ _HEX: Final = re.compile(r"[0-9a-f]+")
 
 _INVOICES: Final = (
     "SELECT i.id, i.subscription_id, c.customer_ref, p.code AS plan, i.purpose, i.ordinal,"
-    " i.period_start, i.period_end, i.amount, i.tax_free, i.vat_amount, i.card_quota,"
+    " i.period_start, i.period_end, i.share_days, i.share_of_days, i.amount, i.tax_free, i.vat_amount, i.card_quota,"
     " i.state, i.next_attempt_at, i.next_trigger, i.ladder_step, i.ladder_at, i.attempt_count,"
     " i.is_catch_up, i.set_aside_reason, i.opened_at, s.state AS subscription_state"
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
@@ -54,7 +54,8 @@ _SUBSCRIPTIONS: Final = (
     "SELECT s.id, c.customer_ref, c.name, c.email, c.tel, p.code AS plan, p.every, p.cron,"
     " s.quantity * price.amount AS amount, s.quantity, price.amount AS unit_amount, price.effective_from AS price_from,"
     " s.timezone,"
-    " s.started_on, s.trial_until, s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at,"
+    " s.started_on, s.anchored_on, s.anchor_ordinal, s.stub_from, s.billing_day, s.trial_until,"
+    " s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at,"
     " s.requested_change, s.stops_at, s.stops_as, s.resumes_at, s.periods, s.term_ends_at, s.minimum_periods,"
     " s.set_aside_reason, s.carried, k.customer_uid,"
     " k.channel, k.revoked_at"

@@ -65,4 +65,4 @@ odd_crons = st.sampled_from(
     ]
 )
 schedules = st.one_of(everies, odd_crons)
-calendars = st.builds(Calendar, schedule=schedules, started_on=anchors, zone_name=zones)
+calendars = st.builds(Calendar, schedule=schedules, anchored_on=anchors, zone_name=zones)

@@ -30,7 +30,7 @@ def _days(calendar: Calendar, count: int) -> list[date]:
 
 @pytest.mark.parametrize("anchor_day", range(1, 32))
 def test_every_anchor_day_bills_once_a_month_for_fifty_years_and_returns_to_its_day(anchor_day: int) -> None:
-    calendar = Calendar(schedule=Every(1, Unit.MONTH), started_on=date(2024, 1, anchor_day), zone_name=SEOUL)
+    calendar = Calendar(schedule=Every(1, Unit.MONTH), anchored_on=date(2024, 1, anchor_day), zone_name=SEOUL)
 
     days = _days(calendar, YEARS * 12)
 
@@ -42,7 +42,7 @@ def test_every_anchor_day_bills_once_a_month_for_fifty_years_and_returns_to_its_
 
 @given(started_on=anchors, count=st.integers(min_value=1, max_value=24), zone_name=zones)
 def test_months_are_counted_from_the_anchor_in_every_zone(started_on: date, count: int, zone_name: str) -> None:
-    calendar = Calendar(schedule=Every(count, Unit.MONTH), started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=Every(count, Unit.MONTH), anchored_on=started_on, zone_name=zone_name)
 
     for ordinal, day in enumerate(_days(calendar, 60)):
         assert day.year * 12 + day.month == started_on.year * 12 + started_on.month + ordinal * count
@@ -50,7 +50,7 @@ def test_months_are_counted_from_the_anchor_in_every_zone(started_on: date, coun
 
 
 def test_a_year_from_leap_day_bills_every_year_once_and_on_leap_day_in_leap_years() -> None:
-    calendar = Calendar(schedule=Every(1, Unit.YEAR), started_on=date(2024, 2, 29), zone_name=SEOUL)
+    calendar = Calendar(schedule=Every(1, Unit.YEAR), anchored_on=date(2024, 2, 29), zone_name=SEOUL)
 
     days = _days(calendar, YEARS)
 
@@ -61,7 +61,7 @@ def test_a_year_from_leap_day_bills_every_year_once_and_on_leap_day_in_leap_year
 @pytest.mark.parametrize(("unit", "length"), [(Unit.DAY, 1), (Unit.WEEK, 7)])
 @given(started_on=anchors, count=st.integers(min_value=1, max_value=60), zone_name=zones)
 def test_days_and_weeks_are_civil_ones(unit: Unit, length: int, started_on: date, count: int, zone_name: str) -> None:
-    calendar = Calendar(schedule=Every(count, unit), started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=Every(count, unit), anchored_on=started_on, zone_name=zone_name)
 
     days = _days(calendar, 60)
 
@@ -70,7 +70,7 @@ def test_days_and_weeks_are_civil_ones(unit: Unit, length: int, started_on: date
 
 @pytest.mark.parametrize("zone_name", ZONES)
 def test_three_years_of_clock_changes_lose_and_double_no_day(zone_name: str) -> None:
-    calendar = Calendar(schedule=Every(1, Unit.DAY), started_on=date(2024, 1, 1), zone_name=zone_name)
+    calendar = Calendar(schedule=Every(1, Unit.DAY), anchored_on=date(2024, 1, 1), zone_name=zone_name)
 
     days = _days(calendar, 3 * 366)
 
@@ -84,7 +84,7 @@ def test_three_years_of_clock_changes_lose_and_double_no_day(zone_name: str) -> 
 @given(calendar=calendars, ordinal=st.integers(min_value=0, max_value=300))
 def test_a_period_is_a_function_of_the_anchor_and_its_ordinal_alone(calendar: Calendar, ordinal: int) -> None:
     asked_first = Calendar(
-        schedule=calendar.schedule, started_on=calendar.started_on, zone_name=calendar.zone_name
+        schedule=calendar.schedule, anchored_on=calendar.anchored_on, zone_name=calendar.zone_name
     ).period(ordinal)
 
     for earlier in range(max(0, ordinal - 3), ordinal):
@@ -97,7 +97,7 @@ def test_a_period_is_a_function_of_the_anchor_and_its_ordinal_alone(calendar: Ca
 
 @given(started_on=anchors, zone_name=st.sampled_from([SEOUL, "UTC", "Asia/Tokyo"]))
 def test_an_interval_is_due_at_billing_time_of_the_zone(started_on: date, zone_name: str) -> None:
-    calendar = Calendar(schedule=Every(1, Unit.MONTH), started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=Every(1, Unit.MONTH), anchored_on=started_on, zone_name=zone_name)
     hours = 0 if zone_name == "UTC" else 9
 
     due = calendar.start(0)

@@ -54,7 +54,7 @@ def test_periods_of_a_cron_are_contiguous_and_due_when_the_zones_clock_shows_the
 ) -> None:
     days = cron_days(cron.expression, started_on, started_on + timedelta(days=500))
     assume(len(days) > 1)
-    calendar = Calendar(schedule=_parsed(cron), started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=_parsed(cron), anchored_on=started_on, zone_name=zone_name)
 
     periods = [calendar.period(ordinal) for ordinal in range(len(days) - 1)]
 
@@ -69,7 +69,7 @@ def test_periods_of_a_cron_are_contiguous_and_due_when_the_zones_clock_shows_the
 @settings(max_examples=examples(30))
 @given(zone_name=st.sampled_from(ZONES))
 def test_hours_at_which_clocks_change_bill_every_day_once(hour: int, zone_name: str) -> None:
-    calendar = Calendar(schedule=Cron(f"30 {hour} * * *"), started_on=date(2024, 1, 1), zone_name=zone_name)
+    calendar = Calendar(schedule=Cron(f"30 {hour} * * *"), anchored_on=date(2024, 1, 1), zone_name=zone_name)
 
     starts = [calendar.start(ordinal) for ordinal in range(3 * 365)]
 

@@ -32,7 +32,7 @@ EVERYS = st.builds(
 CALENDARS = st.builds(
     Calendar,
     schedule=EVERYS,
-    started_on=st.dates(date(2020, 1, 1), date(2030, 12, 31)),
+    anchored_on=st.dates(date(2020, 1, 1), date(2030, 12, 31)),
     zone_name=st.sampled_from(ZONES),
     shift=st.sampled_from(Shift),
     spread_seconds=st.integers(0, 3_599),
@@ -46,7 +46,7 @@ def _is_open(day: date) -> bool:
 
 @given(calendar=CALENDARS, ordinal=ORDINALS)
 def test_a_period_is_due_on_the_day_that_a_walk_finds(calendar: Calendar, ordinal: int) -> None:
-    day = calendar.schedule.start(calendar.started_on, ordinal).date()
+    day = calendar.schedule.start(calendar.anchored_on, ordinal).date()
     step = {Shift.NONE: 0, Shift.NEXT: 1, Shift.PREVIOUS: -1}[calendar.shift]
     while step and not _is_open(day):
         day += timedelta(days=step)
@@ -65,7 +65,7 @@ def test_no_period_is_due_before_the_one_before_it(calendar: Calendar, ordinals:
 
 @given(calendar=CALENDARS, ordinal=ORDINALS)
 def test_shift_and_spread_never_move_a_period(calendar: Calendar, ordinal: int) -> None:
-    plain = Calendar(schedule=calendar.schedule, started_on=calendar.started_on, zone_name=calendar.zone_name)
+    plain = Calendar(schedule=calendar.schedule, anchored_on=calendar.anchored_on, zone_name=calendar.zone_name)
 
     assert calendar.period(ordinal) == plain.period(ordinal)
     assert plain.due_at(ordinal) == plain.start(ordinal)
@@ -110,7 +110,7 @@ def test_a_spread_leaves_no_crowd() -> None:
 @given(anchor=st.integers(1, 31), zone_name=st.sampled_from(ZONES), shift=st.sampled_from([Shift.NEXT, Shift.PREVIOUS]))
 def test_a_shifted_month_comes_back_to_its_anchor(anchor: int, zone_name: str, shift: Shift) -> None:
     calendar = Calendar(
-        schedule=Every(1, Unit.MONTH), started_on=date(2024, 1, anchor), zone_name=zone_name, shift=shift
+        schedule=Every(1, Unit.MONTH), anchored_on=date(2024, 1, anchor), zone_name=zone_name, shift=shift
     )
     for ordinal in range(60):
         start = calendar.start(ordinal).astimezone(ZoneInfo(zone_name)).date()

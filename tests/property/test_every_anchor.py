@@ -31,7 +31,7 @@ _DAYS_OF = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 30.4, Unit.YEAR: 365.25}
 
 def _assert_walked(every: Every, started_on: date, zone_name: str) -> None:
     """The periods of fifty years are contiguous, where a walk finds them, and each has one ordinal."""
-    calendar = Calendar(schedule=every, started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=every, anchored_on=started_on, zone_name=zone_name)
     number = int(YEARS * 365.25 / (every.count * _DAYS_OF[every.unit])) + 1
 
     starts = [calendar.start(ordinal) for ordinal in range(number)]
@@ -76,7 +76,7 @@ def test_every_anchor_day_bills_each_of_48_months_once_on_its_day_or_the_months_
     anchor_day: int, data: st.DataObject, zone_name: str
 ) -> None:
     started_on = data.draw(_first_days(anchor_day))
-    calendar = Calendar(schedule=Every(1, Unit.MONTH), started_on=started_on, zone_name=zone_name)
+    calendar = Calendar(schedule=Every(1, Unit.MONTH), anchored_on=started_on, zone_name=zone_name)
 
     days = [civil_date(calendar.start(ordinal), zone_name) for ordinal in range(48)]
 
@@ -94,7 +94,7 @@ def test_every_anchor_day_bills_each_of_48_months_once_on_its_day_or_the_months_
 def test_a_leap_day_bills_each_of_twelve_years_once_and_is_back_in_leap_years(
     leap_year: int, every: Every, zone_name: str
 ) -> None:
-    calendar = Calendar(schedule=every, started_on=date(leap_year, 2, 29), zone_name=zone_name)
+    calendar = Calendar(schedule=every, anchored_on=date(leap_year, 2, 29), zone_name=zone_name)
 
     days = [civil_date(calendar.start(ordinal), zone_name) for ordinal in range(13)]
 
@@ -108,7 +108,7 @@ def test_the_zones_own_date_is_the_key_so_the_world_bills_on_the_same_dates_at_o
 ) -> None:
     every = data.draw(st.sampled_from(INTERVALS))
     ahead, behind = (
-        Calendar(schedule=every, started_on=started_on, zone_name=name)
+        Calendar(schedule=every, anchored_on=started_on, zone_name=name)
         for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago")
     )
 
@@ -137,7 +137,7 @@ def test_no_change_of_clocks_in_the_world_opens_a_period_twice_or_too_many_at_on
 
     for zone_name in families:
         for change in clock_changes(zone_name, date(2024, 1, 1), date(2027, 1, 1)):
-            calendar = Calendar(schedule=schedule, started_on=change - timedelta(days=3), zone_name=zone_name)
+            calendar = Calendar(schedule=schedule, anchored_on=change - timedelta(days=3), zone_name=zone_name)
             now = datetime.combine(change, time.min, tzinfo=UTC) - timedelta(hours=6)
             # As the engine does: what has begun by now is opened, and the next one is remembered.
             begun, following = 0, calendar.start(0)

@@ -104,7 +104,7 @@ def test_a_kept_starting_point_is_the_one_that_would_be_computed(
 ) -> None:
     calendar = Calendar(
         schedule=parse_every(every),
-        started_on=started_on,
+        anchored_on=started_on,
         zone_name="Asia/Seoul",
         shift=shift,
         spread_seconds=spread_seconds,

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from billing.calendars import calendar_for
+from billing.calendars import anchor_columns, calendar_for
 from billing.charge_due import ChargeRun, charge_due
 from billing.ports import Brakes, Channel, Limits, Ports
 from billing.refund_due import refund_due
@@ -174,7 +174,7 @@ class House:
                 {"id": plan_id},
             ).one()
             calendar = calendar_for(
-                terms, subscription_id=sub_id, started_on=started_on, zone_name=zone, periods=terms.periods
+                terms, subscription_id=sub_id, begins_on=started_on, zone_name=zone, periods=terms.periods
             )
             customer_id = self._customer(ref)
             key_id = new_id(tx.real)
@@ -202,6 +202,7 @@ class House:
                 "periods": terms.periods,
                 "term_ends_at": calendar.ends_at,
                 "minimum_periods": terms.minimum_periods,
+                **anchor_columns(calendar),
             }
             insert_rows(tx, Subscription, [row])
         return sub_id

@@ -89,6 +89,7 @@ def _of_what_is_sold(number: int, own: UUID) -> dict[str, dict[str, Any]]:
             "billing_key_id": KEY,
             "timezone": "Asia/Seoul",
             "started_on": date(2026, 1, 31) + timedelta(days=number),
+            "anchored_on": date(2026, 1, 31),
             "state": "active",
             "ordinal": 0,
             "next_billing_at": AT,

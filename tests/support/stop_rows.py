@@ -1,8 +1,8 @@
-"""A valid hold, and what the guards of holds and of stops ahead refuse: (guard, table, the values that differ)."""
+"""A valid hold, and what the guards of holds, stops and calendars refuse: (guard, table, the values that differ)."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -36,7 +36,26 @@ def stop_rows(own: UUID, *, subscription_id: UUID) -> dict[str, dict[str, Any]]:
     }
 
 
+#: Its anchor is 31 January.
+_STUB: Final = {"anchor_ordinal": 1, "stub_from": date(2026, 1, 17), "billing_day": 31}
+
 FORBIDDEN_STOP: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
+    ("ck_subscription_billing_day_of_a_month", "subscription", {"billing_day": 32}),
+    ("ck_subscription_anchored_on_its_billing_day", "subscription", {"billing_day": 30}),
+    ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {"anchor_ordinal": -1}),
+    ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "anchor_ordinal": 0}),
+    ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "billing_day": None}),
+    (
+        "ck_subscription_a_partial_period_ends_at_the_anchor",
+        "subscription",
+        {**_STUB, "stub_from": date(2026, 1, 31)},
+    ),
+    ("ck_subscription_anchored_before_its_next_period", "subscription", {"anchor_ordinal": 2}),
+    ("ck_subscription_anchored_before_its_next_period", "subscription", {**_STUB, "anchor_ordinal": 3}),
+    *(
+        ("ck_invoice_share_of_a_whole", "invoice", {"share_days": days, "share_of_days": of_days})
+        for days, of_days in ((15, None), (None, 31), (0, 31), (31, 31))
+    ),
     ("ck_subscription_term_from_one", "subscription", {"periods": 2, "minimum_periods": 3, "term_ends_at": _AT}),
     ("ck_subscription_a_term_says_when_it_ends", "subscription", {"periods": 2}),
     ("ck_subscription_a_term_says_when_it_ends", "subscription", {"term_ends_at": _AT}),

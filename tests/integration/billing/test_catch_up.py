@@ -37,7 +37,7 @@ def _behind(
     """A subscription as an import makes it; gives it, the first period that is opened, and the running one."""
     code = plan or catch_up
     house.plan(code, catch_up=catch_up)
-    calendar = Calendar(schedule=schedule_of("1 month", None), started_on=started_on, zone_name=zone)
+    calendar = Calendar(schedule=schedule_of("1 month", None), anchored_on=started_on, zone_name=zone)
     arrears = calendar.arrears(now=house.now, catch_up=catch_up, max_behind=120)
     sub = house.subscription(
         plan=code,

@@ -99,7 +99,7 @@ def test_ticks_that_are_lost_doubled_or_late_open_every_civil_day_of_every_zone_
         assert sorted(days) == [begin + timedelta(days=count) for count in range(len(starts))]
         assert starts == [civil_instant(day, schedule.start(begin, 0).time(), zone_name) for day in sorted(days)]
         assert starts[-1] <= house.now < starts[-1] + timedelta(hours=26)
-        calendar = Calendar(schedule=schedule, started_on=begin, zone_name=zone_name)
+        calendar = Calendar(schedule=schedule, anchored_on=begin, zone_name=zone_name)
         assert house.value("SELECT next_billing_at FROM subscription WHERE id = :id", id=sub) == calendar.start(
             len(starts)
         )

@@ -93,7 +93,7 @@ def test_what_is_foreseen_is_what_is_then_opened_line_for_line(house: House) -> 
 
 def test_what_catches_up_is_foreseen_on_its_days(house: House) -> None:
     house.plan("all", catch_up=CatchUp.ALL)
-    calendar = Calendar(schedule=parse_every("1 month"), started_on=date(2025, 9, 15), zone_name="Asia/Seoul")
+    calendar = Calendar(schedule=parse_every("1 month"), anchored_on=date(2025, 9, 15), zone_name="Asia/Seoul")
     arrears = calendar.arrears(now=house.now, catch_up=CatchUp.ALL, max_behind=120)
     house.subscription(
         plan="all", started_on=date(2025, 9, 15), ordinal=arrears.first - 1, catch_up_below=arrears.current

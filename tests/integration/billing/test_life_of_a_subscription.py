@@ -106,7 +106,7 @@ class Life(RuleBasedStateMachine):
         self.house.plan(plan, **terms)
         started_on = (self.house.now - timedelta(days=days_ago)).date()
         calendar = Calendar(
-            schedule=schedule_of(terms["every"], terms["cron"]), started_on=started_on, zone_name="Asia/Seoul"
+            schedule=schedule_of(terms["every"], terms["cron"]), anchored_on=started_on, zone_name="Asia/Seoul"
         )
         arrears = calendar.arrears(now=self.house.now, catch_up=terms["catch_up"], max_behind=100)
         sub = self.house.subscription(

@@ -109,7 +109,7 @@ def test_a_row_becomes_a_subscription_whose_id_and_next_billing_are_computed(sho
 
     assert ran.code == 0
     (found,) = shop.rows("SELECT * FROM subscription")
-    expected = Calendar(schedule=parse_every("1 month"), started_on=date(2026, 8, 31), zone_name="Asia/Seoul")
+    expected = Calendar(schedule=parse_every("1 month"), anchored_on=date(2026, 8, 31), zone_name="Asia/Seoul")
     assert found.id == subscription_id(
         namespace=DEMO_NAMESPACE, customer_ref="C1", plan_code="latest", started_on=date(2026, 8, 31)
     )

@@ -21,7 +21,7 @@ PATIENCE: Final = Patience(settling=SETTLING, longest_processing=LONGEST)
 SECOND: Final = timedelta(seconds=1)
 FAR, NEAR = ASKED + timedelta(days=1), ASKED + timedelta(minutes=5)
 AT_ONCE, LONG_AFTER = ASKED, ASKED + timedelta(hours=2)
-CALENDAR: Final = Calendar(schedule=parse_every("1 month"), started_on=date(2026, 1, 31), zone_name="Asia/Seoul")
+CALENDAR: Final = Calendar(schedule=parse_every("1 month"), anchored_on=date(2026, 1, 31), zone_name="Asia/Seoul")
 
 
 def seen(state: ForeignState, **changes: Any) -> Became:  # noqa: ANN401 - arguments of the rule

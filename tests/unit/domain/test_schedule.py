@@ -6,7 +6,7 @@ import pytest
 
 from domain.billing_period import Calendar, CatchUp
 from domain.errors import BadInput
-from domain.schedule import MAX_ORDINAL, Cron, Every, Unit, parse_cron, parse_every, period_start, review_cron
+from domain.schedule import MAX_ORDINAL, Cron, Every, Unit, parse_cron, parse_every, review_cron
 
 TODAY = date(2026, 1, 31)
 
@@ -150,11 +150,11 @@ def test_a_review_begins_today_and_shows_two_years_of_months() -> None:
 @pytest.mark.parametrize("ordinal", [-1, MAX_ORDINAL + 1])
 def test_an_ordinal_out_of_bounds_is_refused(ordinal: int) -> None:
     with pytest.raises(BadInput, match="check started_on"):
-        period_start(Every(1, Unit.DAY), started_on=TODAY, zone_name="Asia/Seoul", ordinal=ordinal)
+        Calendar(schedule=Every(1, Unit.DAY), anchored_on=TODAY, zone_name="Asia/Seoul").start(ordinal)
 
 
 def test_more_periods_behind_than_the_bound_are_refused() -> None:
-    calendar = Calendar(schedule=Every(1, Unit.DAY), started_on=date(2025, 1, 1), zone_name="Asia/Seoul")
+    calendar = Calendar(schedule=Every(1, Unit.DAY), anchored_on=date(2025, 1, 1), zone_name="Asia/Seoul")
     now = calendar.start(121)
 
     assert calendar.arrears(now=now, catch_up=CatchUp.ALL, max_behind=121).behind_count == 121

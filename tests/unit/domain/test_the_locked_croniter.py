@@ -42,7 +42,7 @@ def _written_out(expression: str) -> str:
 @pytest.mark.parametrize("zone_name", ["Europe/Berlin", "America/New_York", "America/Juneau", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("hour", range(4))
 def test_a_change_of_clocks_neither_doubles_nor_skips_a_fire(zone_name: str, hour: int) -> None:
-    calendar = Calendar(schedule=parse_cron(f"30 {hour} * * *"), started_on=date(2026, 1, 1), zone_name=zone_name)
+    calendar = Calendar(schedule=parse_cron(f"30 {hour} * * *"), anchored_on=date(2026, 1, 1), zone_name=zone_name)
 
     days = [civil_date(calendar.start(ordinal), zone_name) for ordinal in range(366)]
 

@@ -21,7 +21,7 @@ def test_the_last_business_days_are_as_told() -> None:
     (plan,) = read_plan_file(found[1].encode())
     calendar = Calendar(
         schedule=plan.schedule,
-        started_on=date(2025, 12, 31),
+        anchored_on=date(2025, 12, 31),
         zone_name="Asia/Seoul",
         shift=plan.dates.shift,
     )
