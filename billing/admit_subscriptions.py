@@ -116,6 +116,7 @@ class _Chunk:
         self._ids = {row.line: _id_of(row, terms) for row in rows}
         self._plans = importing.plans_by_code(tx, (row.plan for row in rows))
         self._standing = importing.subscriptions_by_id(tx, self._ids.values())
+        self._had = importing.had_otherwise(tx, ((row.customer_ref, row.plan, row.started_on) for row in rows))
         self._customers = importing.customers_by_ref(tx, (row.customer_ref for row in rows))
         self._keys = importing.keys_by_uid(tx, (row.customer_uid for row in rows if row.customer_uid))
         told = {row.plan for row in rows if row.last_paid_amount is not None}
@@ -160,6 +161,7 @@ class _Chunk:
         )
         if standing is not None:
             _refuse_other_terms(row, standing, calendar, channel)
+        self._refuse_changed(row, subscription)
         is_new = standing is None and not repeated
         point = (
             self._points.find(
@@ -184,6 +186,12 @@ class _Chunk:
         if uid is not None:
             self._said.note("card", f"{channel} {uid}", row.customer_ref)
         return "created" if is_new else "updated" if changed else "unchanged"
+
+    def _refuse_changed(self, row: SubscriptionRow, subscription: UUID) -> None:
+        """By its row it would be another subscription than the one that it is, and be charged beside it."""
+        other = self._had.get((row.customer_ref, row.plan, row.started_on), subscription)
+        if other != subscription:
+            raise BadInput(f"subscription {other} of this customer was changed to that plan and stands for this row")
 
     def _refuse_foreign_card(self, row: SubscriptionRow, uid: str, channel: str) -> None:
         key = self._keys.get((channel, uid))

@@ -70,13 +70,18 @@ class Settled:
 class ChangeWithin:
     """A change of a locked subscription's terms from today on, worked out; ``write`` makes it so.
 
+    ``is_cut``: what runs is over with yesterday, and worth nothing from today on.
+
     Raises:
         Conflict: No period runs that was paid, something is owed or not opened yet, or the tax parts do not fit.
         BadInput: It is more than can be charged at once.
     """
 
-    def __init__(self, tx: Transaction, subscription: Row[Any], new: Rate, *, description: str) -> None:
+    def __init__(
+        self, tx: Transaction, subscription: Row[Any], new: Rate, *, description: str, is_cut: bool = False
+    ) -> None:
         self._tx, self._row, self._new, self._description = tx, subscription, new, description
+        self._is_cut = is_cut
         if subscription.state not in BILLABLE or subscription.requested_change is not None:
             waits = f", and a {subscription.requested_change} waits" if subscription.requested_change else ""
             raise Conflict(f"subscription {subscription.id} is {subscription.state}{waits}: no paid period runs")
@@ -106,9 +111,9 @@ class ChangeWithin:
 
     def _changed(self, period: Changeable) -> PeriodChanged:
         running = period.running
-        new = period.worth_at(self._new)
+        new = 0 if self._is_cut else period.worth_at(self._new)
         won = running.left.of(new - running.worth)
-        tax_free = running.left.of(period.tax_free_at(self._new))
+        tax_free = 0 if self._is_cut else running.left.of(period.tax_free_at(self._new))
         if won > 0 and not 0 <= tax_free <= won:
             raise Conflict(
                 f"of period {running.ordinal} of subscription {self._row.id} another part would be free of tax, which"
@@ -150,6 +155,7 @@ class ChangeWithin:
                     "all_won": sum(one.won for one in self.settled.periods),
                     "quantity": self._new.quantity,
                     "plan_price_id": self._new.plan_price_id,
+                    "is_cut": self._is_cut,
                     **how,
                     "actor": by.actor,
                     "recorded_at": self._tx.now,

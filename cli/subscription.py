@@ -10,6 +10,7 @@ from cli import (
     subscription_billing_day,
     subscription_coupon,
     subscription_import,
+    subscription_plan,
     subscription_price,
     subscription_quantity,
     subscription_stop,
@@ -37,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, help="Standing agreements: who pays what
 app.command("import")(subscription_import.import_)
 app.command("move-price")(subscription_price.move_price)
 app.command("move-billing-day")(subscription_billing_day.move_billing_day)
+app.command("change-plan")(subscription_plan.change_plan)
 app.command("change-quantity")(subscription_quantity.change_quantity)
 app.command("apply-coupon")(subscription_coupon.apply_coupon)
 app.command()(subscription_stop.pause)

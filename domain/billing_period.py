@@ -140,6 +140,14 @@ class Calendar:
             billing_day=day,
         )
 
+    def billed_as(self, other: Calendar) -> Calendar:
+        """The same periods, charged at the other one's due times: both have one schedule."""
+        return replace(self, shift=other.shift, spread_seconds=other.spread_seconds)
+
+    def numbered_from(self, ordinal: int) -> Calendar:
+        """The same periods, the first of them of that number."""
+        return replace(self, anchor_ordinal=self.anchor_ordinal + ordinal)
+
     def has(self, ordinal: int) -> bool:
         """Whether the period belongs to it."""
         return self.periods is None or ordinal < self.periods

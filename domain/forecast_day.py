@@ -29,6 +29,7 @@ TAKES_AWAY: Final = (
     "subscription.due_time_moved",
     "subscription.trial_goes_on",
     "subscription.billing_day_moved",
+    "subscription.plan_changed",
 )
 BRINGS: Final = (
     "subscription.imported",
@@ -40,6 +41,7 @@ BRINGS: Final = (
     "subscription.converted",
     "subscription.due_time_moved",
     "subscription.billing_day_moved",
+    "subscription.plan_changed",
 )
 CHANGES_THE_AMOUNT: Final = (
     "item.added",
@@ -52,6 +54,7 @@ CHANGES_THE_AMOUNT: Final = (
     "subscription.price_changed",
     "subscription.price_stays",
     "subscription.billing_day_moved",
+    "subscription.plan_changed",
 )
 
 #: Whose charge, of which period, won, and when it is due (UTC).

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.price import MINIMUM_AMOUNT
@@ -30,6 +30,7 @@ class Proration(Base):
         CheckConstraint("0 <= days AND days <= of_days AND of_days >= 1", name="days_of_the_period"),
         CheckConstraint(_SHARE, name="a_share_of_the_difference"),
         CheckConstraint("quantity >= 1", name="quantity_from_one"),
+        CheckConstraint("NOT is_cut OR new_won = 0", name="cut_is_worth_nothing"),
         CheckConstraint(
             "num_nonnulls(invoice_id, item_id, credit_entry_id) = (all_won <> 0)::integer"
             f" AND (invoice_id IS NOT NULL) = (all_won >= {MINIMUM_AMOUNT})"
@@ -50,6 +51,7 @@ class Proration(Base):
     all_won: Mapped[Won]  # of all periods of this number
     quantity: Mapped[int] = mapped_column(Integer)  # from then on
     plan_price_id: Mapped[UUID] = mapped_column(ForeignKey("plan_price.id"))  # from then on
+    is_cut: Mapped[bool] = mapped_column(Boolean)  # the period is over with the day before
     invoice_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoice.id"))
     item_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoice_item.id"))
     credit_entry_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("credit_entry.id"))

@@ -64,6 +64,7 @@ def _proration() -> None:
         *numbers,
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("plan_price_id", sa.Uuid(), nullable=False),
+        sa.Column("is_cut", sa.Boolean(), nullable=False),
         sa.Column("invoice_id", sa.Uuid(), nullable=True),
         sa.Column("item_id", sa.Uuid(), nullable=True),
         sa.Column("credit_entry_id", sa.BigInteger(), nullable=True),
@@ -78,6 +79,7 @@ def _proration() -> None:
             name=op.f("ck_proration_a_share_of_the_difference"),
         ),
         sa.CheckConstraint("quantity >= 1", name=op.f("ck_proration_quantity_from_one")),
+        sa.CheckConstraint("NOT is_cut OR new_won = 0", name=op.f("ck_proration_cut_is_worth_nothing")),
         sa.CheckConstraint(
             "num_nonnulls(invoice_id, item_id, credit_entry_id) = (all_won <> 0)::integer"
             " AND (invoice_id IS NOT NULL) = (all_won >= 100)"

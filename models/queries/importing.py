@@ -14,6 +14,8 @@ from models.subscription import BillingKey, Customer, Plan, PlanPrice, SkippedPe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+    from uuid import UUID
 
     from sqlalchemy import Row
 
@@ -96,6 +98,20 @@ def keys_by_uid(tx: Transaction, uids: Iterable[str]) -> Mapping[tuple[str, str]
 def subscriptions_by_id(tx: Transaction, ids: Iterable[Any]) -> Mapping[Any, Row[Any]]:
     """Subscriptions with their card, and the first period that was not paid elsewhere."""
     return {row.id: row for row in tx.connection.execute(_SUBSCRIPTIONS, {"ids": sorted(set(ids))})}
+
+
+def had_otherwise(tx: Transaction, rows: Iterable[tuple[str, str, date]]) -> Mapping[tuple[str, str, date], UUID]:
+    """Subscriptions by customer, plan and first day, of which a change of plan made them; whatever their ids are."""
+    told = list(rows)
+    found = tx.connection.execute(
+        text(
+            "SELECT c.customer_ref, p.code, s.started_on, s.id FROM subscription s"
+            " JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
+            " WHERE c.customer_ref = ANY(:refs) AND s.started_on = ANY(:days)"
+        ),
+        {"refs": sorted({ref for ref, _, _ in told}), "days": sorted({day for _, _, day in told})},
+    )
+    return {(row.customer_ref, row.code, row.started_on): row.id for row in found}
 
 
 def write_subscriptions(

@@ -107,7 +107,11 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT i.id, 'period ' || i.ordinal || ' ends at ' || i.period_end || ', the one after it begins at '"
         " || n.period_start FROM invoice i JOIN invoice n ON n.subscription_id = i.subscription_id"
         " AND n.purpose = i.purpose AND n.ordinal = i.ordinal + 1"
-        " WHERE i.purpose = 'period' AND n.period_start <> i.period_end"
+        " JOIN subscription s ON s.id = i.subscription_id WHERE i.purpose = 'period'"
+        # By civil days: another plan may bill at another hour.
+        " AND (n.period_start AT TIME ZONE s.timezone)::date <> (i.period_end AT TIME ZONE s.timezone)::date"
+        " AND NOT EXISTS (SELECT FROM proration x WHERE x.subscription_id = i.subscription_id"
+        "  AND x.ordinal = i.ordinal AND x.is_cut)"
     ),
     "no_period_is_both_skipped_and_owed": (
         "SELECT i.id, 'period ' || i.ordinal || ' is skipped and has an invoice' FROM skipped_period x"

@@ -32,14 +32,15 @@ _RUNNING: Final = text(
     " coalesce(x.new_won, (SELECT sum(l.amount) FROM invoice_line l WHERE l.invoice_id = i.id"
     f"  AND l.kind IN ({listed(RECURRING)}))::bigint) AS worth, r.percent, r.won AS coupon_won"
     " FROM invoice i LEFT JOIN plan_price opened ON opened.id = i.plan_price_id"
-    " LEFT JOIN LATERAL (SELECT p.quantity, p.plan_price_id, p.new_won FROM proration p"
+    " LEFT JOIN LATERAL (SELECT p.quantity, p.plan_price_id, p.new_won, p.is_cut FROM proration p"
     "  WHERE p.subscription_id = i.subscription_id AND p.ordinal = i.ordinal ORDER BY p.number DESC LIMIT 1) x ON true"
     " LEFT JOIN plan_price pp ON pp.id = coalesce(x.plan_price_id, i.plan_price_id)"
     " LEFT JOIN LATERAL (SELECT d.percent, d.won FROM redemption d WHERE d.subscription_id = i.subscription_id"
     "  AND d.used > 0 AND d.redeemed_at <= i.opened_at AND (d.ended_at IS NULL OR d.ended_at >= i.opened_at)"
     "  AND EXISTS (SELECT FROM invoice_line l WHERE l.invoice_id = i.id AND l.kind = 'coupon')"
     "  ORDER BY d.redeemed_at LIMIT 1) r ON true"
-    f" WHERE i.subscription_id = :id AND i.purpose = '{Purpose.PERIOD}' AND i.period_end > :now ORDER BY i.ordinal"
+    f" WHERE i.subscription_id = :id AND i.purpose = '{Purpose.PERIOD}' AND i.period_end > :now"
+    " AND x.is_cut IS NOT TRUE ORDER BY i.ordinal"
 )
 #: What was paid for some periods and for changes within them, newest first: what came last goes back first.
 _PAID: Final = text(

@@ -25,6 +25,7 @@ SECTIONS = {
     "A customer leaves at the end of what they paid": ("active", "cancel", []),
     "They stay after all": ("active", None, []),
     "It ends now": ("ended", None, []),
+    "It ends now, and the days left are given back": ("ended", None, []),
     "A customer is away for some weeks": ("active", "pause", []),
     "They stay away longer": ("active", None, []),
     "A charge is disputed": ("active", None, ["released"]),
