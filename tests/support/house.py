@@ -294,11 +294,11 @@ class House:
     def states(self, table: str) -> dict[str, int]:
         return {row.state: row.n for row in self.rows(f"SELECT state, count(*) AS n FROM {table} GROUP BY state")}
 
-    def uid(self, sub_id: UUID, ordinal: int, attempt_no: int = 1) -> str:
+    def uid(self, sub_id: UUID, ordinal: int, attempt_no: int = 1, *, purpose: Purpose = Purpose.PERIOD) -> str:
         return merchant_uid(
             namespace=NAMESPACE,
             subscription_id=sub_id,
-            purpose=Purpose.PERIOD,
+            purpose=purpose,
             ordinal=ordinal,
             attempt_no=attempt_no,
         )

@@ -39,7 +39,7 @@ from domain.billing_period import Calendar, CatchUp
 from domain.channel import DEFAULT_CHANNEL
 from domain.charge_attempt import UNDECIDED
 from domain.errors import BadInput, Conflict
-from domain.invoice import CHARGEABLE
+from domain.invoice import CHARGEABLE, Purpose
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.queries import change, installation, invariants
@@ -281,8 +281,8 @@ class Life(RuleBasedStateMachine):
     def every_period_has_an_invoice_or_a_skip(self) -> None:
         covered: defaultdict[UUID, list[int]] = defaultdict(list)
         for row in self.house.rows(
-            "SELECT subscription_id, ordinal AS first, ordinal AS last FROM invoice UNION ALL"
-            " SELECT subscription_id, first_ordinal, last_ordinal FROM skipped_period"
+            "SELECT subscription_id, ordinal AS first, ordinal AS last FROM invoice WHERE purpose = 'period'"
+            " UNION ALL SELECT subscription_id, first_ordinal, last_ordinal FROM skipped_period"
         ):
             covered[row.subscription_id].extend(range(row.first, row.last + 1))
         for row in self.house.rows("SELECT id, ordinal FROM subscription"):
@@ -371,11 +371,13 @@ class Life(RuleBasedStateMachine):
         waiting = {uid[:-3] for uid, attempt in attempts.items() if attempt.operator_since is not None}
         waiting |= {uid[:-3] for uid in self._odd()}
         for row in self.house.rows(
-            "SELECT i.subscription_id, i.ordinal FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
+            "SELECT i.subscription_id, i.ordinal, i.purpose FROM invoice i"
+            " JOIN subscription s ON s.id = i.subscription_id"
             # A change that waits for an attempt holds up what follows, too.
             f" WHERE i.state = 'open' AND s.state IN ({_BILLABLE}) AND s.requested_change IS NULL"
         ):
-            assert self.house.uid(row.subscription_id, row.ordinal)[:-3] in waiting
+            uid = self.house.uid(row.subscription_id, row.ordinal, purpose=Purpose(row.purpose))
+            assert uid[:-3] in waiting
 
     @contextmanager
     def _everybody_meets(self, fate: Fate) -> Iterator[None]:
