@@ -246,5 +246,5 @@ class LifeWithChanges(LifeWithStops):
 def test_in_any_life_each_day_is_paid_once_at_its_worth(database_url: str, is_strict: bool) -> None:
     run_state_machine_as_test(
         lambda: LifeWithChanges(database_url, is_strict=is_strict),  # type: ignore[arg-type]  # any maker of machines
-        settings=settings(max_examples=examples(10), stateful_step_count=30),
+        settings=settings(max_examples=examples(8), stateful_step_count=25),
     )
