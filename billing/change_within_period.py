@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from billing.forecast import expect_charge, expect_item
 from billing.lines import line_rows
 from billing.one_off_items import refuse_too_much
-from billing.running_periods import changeable_periods
+from billing.running_periods import changeable_periods, paid_for
 from domain.credit import CreditKind
 from domain.errors import BadInput, Conflict
 from domain.instants import civil_date
@@ -103,10 +103,21 @@ class ChangeWithin:
         )
         if self.settled.on_next_invoice:
             refuse_too_much(tx, subscription.id, won)
+        if won < 0:
+            self._refuse_given_back(-won)
         balance = credit.balance_of(tx, subscription.customer_id) + self.settled.credited
         if balance > MAXIMUM_AMOUNT:
             raise BadInput(
                 f"its customer would have {balance:,} won of credit; more than {MAXIMUM_AMOUNT:,} is too much"
+            )
+
+    def _refuse_given_back(self, won: int) -> None:
+        """What was paid for the period may have gone back already, by a person's refund."""
+        paid = paid_for(self._tx, self._row, [each.running.ordinal for each in self.periods])
+        if won > paid.money + paid.credit:
+            raise Conflict(
+                f"{won:,} won would be given back, and of what was paid only {paid.money + paid.credit:,} won are left;"
+                " from its next period on it can be changed: leave out --now"
             )
 
     def _changed(self, period: Changeable) -> PeriodChanged:

@@ -12,23 +12,21 @@ from datetime import time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from billing.refund import left_of, request_share
-from billing.running_periods import running_periods
+from billing.refund import request_share
+from billing.running_periods import paid_for, running_periods
 from domain.credit import CreditKind
 from domain.errors import Conflict
 from domain.instants import civil_date, instant_of
 from models.queries import beside, installation, proration
 from models.queries import item as items
-from models.queries import refund as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from sqlalchemy import Row
 
     from billing.change_subscription import By
+    from billing.running_periods import Paid
     from models.session import Transaction
 
 #: Days after that of the payment within which a customer may withdraw. Source: 전자상거래법 art. 17 (1).
@@ -69,30 +67,25 @@ class Leaving:
         self._tx, self._row = tx, subscription
         running = running_periods(tx, subscription)
         ordinals = [each.ordinal for each in running]
-        self._payments: list[tuple[UUID, int]] = []
-        paid_at: list[datetime] = []
-        for found in proration.payments_for(tx, subscription.id, ordinals):
-            payment = queries.lock_payment(tx, found.id)
-            if payment is not None:
-                self._payments.append((found.id, max(0, left_of(payment, queries.lock_refunds(tx, found.id)))))
-                paid_at.append(found.recorded_at)
-        money = sum(left for _, left in self._payments)
-        used = proration.credit_used(tx, subscription.id, ordinals)
+        self._paid = paid_for(tx, subscription, ordinals)
         unused = sum(each.unused for each in running)
-        owed = proration.owed_for_changes(tx, subscription.id)
-        until = self._until(paid_at)
+        owed = proration.owed_for_changes(tx, subscription.id, ordinals)
+        owed += sum(row.won for row in proration.waiting_changes(tx, subscription.id))
+        until = self._until(self._paid.first_at)
+        given = proration.credited_for_changes(tx, subscription.id, ordinals)
+        whole = _giving(max(0, self._paid.money + self._paid.credit - given), self._paid)
         self.offer = Offer(
-            pro_rata=_giving(max(0, unused - owed), money=money, credit=used),
-            withdrawal=Giving() if until is None else Giving(refunded=money, credited=used),
+            pro_rata=_giving(max(0, unused - owed), self._paid),
+            withdrawal=Giving() if until is None else whole,
             withdrawal_until=until,
         )
 
-    def _until(self, paid_at: Sequence[datetime]) -> datetime | None:
+    def _until(self, paid_at: datetime | None) -> datetime | None:
         """The end of the last civil day of the right of withdrawal: of what was paid first."""
-        if not paid_at:
+        if paid_at is None:
             return None
         zone_name = self._row.timezone
-        day = civil_date(min(paid_at), zone_name) + timedelta(days=WITHDRAWAL_DAYS + 1)
+        day = civil_date(paid_at, zone_name) + timedelta(days=WITHDRAWAL_DAYS + 1)
         until = instant_of(day, time.min, zone_name)
         return until if self._tx.now < until else None
 
@@ -121,7 +114,7 @@ class Leaving:
         for waits in proration.waiting_changes(self._tx, self._row.id):  # it is taken off what goes back
             items.remove_item(self._tx, waits.id)
         rest = giving.refunded
-        for payment_id, left in self._payments:
+        for payment_id, left in self._paid.payments:
             amount = min(rest, left)
             if amount:
                 request_share(self._tx, payment_id, amount, by=by)
@@ -139,6 +132,6 @@ class Leaving:
         installation.write_events(tx, [told])
 
 
-def _giving(won: int, *, money: int, credit: int) -> Giving:
-    refunded = min(won, money)
-    return Giving(refunded=refunded, credited=min(won - refunded, credit))
+def _giving(won: int, paid: Paid) -> Giving:
+    refunded = min(won, paid.money)
+    return Giving(refunded=refunded, credited=min(won - refunded, paid.credit))

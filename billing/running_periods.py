@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from billing.refund import left_of
 from domain.coupon import Discount
 from domain.errors import Conflict
 from domain.invoice import InvoiceState
 from domain.price import Vat
 from domain.proration import Share, remaining
-from models.queries import proration, stop
+from models.queries import proration, refund, stop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -85,6 +88,38 @@ def running_periods(tx: Transaction, subscription: Row[Any]) -> list[Running]:
     return [_running(tx, row, subscription.timezone) for row in rows if row.state == InvoiceState.PAID]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """What was paid for running periods and is not given back: won of each payment, newest first, and of credit.
+
+    ``first_at``: when the first of these payments was made (billing time, UTC); None: there is none.
+    """
+
+    payments: tuple[tuple[UUID, int], ...]
+    credit: int
+    first_at: datetime | None
+
+    @property
+    def money(self) -> int:
+        """Won, of all payments."""
+        return sum(left for _, left in self.payments)
+
+
+def paid_for(tx: Transaction, subscription: Row[Any], ordinals: Sequence[int]) -> Paid:
+    """What is left of what was paid for periods of a locked subscription; the payments are locked, too."""
+    payments, times = [], []
+    for found in proration.payments_for(tx, subscription.id, ordinals):
+        payment = refund.lock_payment(tx, found.id)
+        if payment is not None:
+            payments.append((found.id, max(0, left_of(payment, refund.lock_refunds(tx, found.id)))))
+            times.append(found.recorded_at)
+    return Paid(
+        payments=tuple(payments),
+        credit=proration.credit_used(tx, subscription.id, ordinals),
+        first_at=min(times, default=None),
+    )
+
+
 def changeable_periods(tx: Transaction, subscription: Row[Any]) -> list[Changeable]:
     """The same, all that are opened, with their terms.
 
@@ -98,6 +133,9 @@ def changeable_periods(tx: Transaction, subscription: Row[Any]) -> list[Changeab
     rows = proration.running_periods(tx, subscription.id)
     if not rows or rows[0].period_start > tx.now:
         raise Conflict(f"no period of {name} runs that was charged here; {_INSTEAD}")
+    unpaid = proration.owed_for_changes(tx, subscription.id, [row.ordinal for row in rows])
+    if unpaid:
+        raise Conflict(f"{name} never paid {unpaid:,} won for a change within its period; {_INSTEAD}")
     found = []
     for row in rows:
         if row.state != InvoiceState.PAID:

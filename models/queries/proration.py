@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.invoice import CHARGEABLE, Purpose
+from domain.invoice import CHARGEABLE, InvoiceState, Purpose
 from domain.invoice_line import RECURRING, LineKind
 from models.base import listed
 from models.proration import Proration
@@ -76,16 +76,33 @@ def credit_used(tx: Transaction, subscription_id: UUID, ordinals: Sequence[int])
     )
 
 
-def owed_for_changes(tx: Transaction, subscription_id: UUID) -> int:
-    """Won of changes within periods that are not paid: by an invoice of their own, or as an item that waits."""
-    invoices = tx.connection.execute(
-        text(
-            "SELECT coalesce(sum(i.amount), 0) FROM invoice i WHERE i.subscription_id = :id"
-            f" AND i.purpose = '{Purpose.CHANGE}' AND i.state IN ({listed(CHARGEABLE)})"
-        ),
-        {"id": subscription_id},
-    ).scalar_one()
-    return int(invoices) + sum(int(row.won) for row in waiting_changes(tx, subscription_id))
+def credited_for_changes(tx: Transaction, subscription_id: UUID, ordinals: Sequence[int]) -> int:
+    """Won of credit that changes within some periods came to."""
+    return int(
+        tx.connection.execute(
+            text(
+                "SELECT coalesce(sum(each.won), 0) FROM (SELECT DISTINCT x.number, -x.all_won AS won FROM proration x"
+                " WHERE x.subscription_id = :id AND x.ordinal = ANY(:ordinals) AND x.all_won < 0) each"
+            ),
+            {"id": subscription_id, "ordinals": list(ordinals)},
+        ).scalar_one()
+    )
+
+
+def owed_for_changes(tx: Transaction, subscription_id: UUID, ordinals: Sequence[int]) -> int:
+    """Won that invoices for changes within some periods ask for and nobody paid, though the ladder may be over."""
+    return int(
+        tx.connection.execute(
+            text(
+                "SELECT coalesce(sum(i.amount), 0) FROM invoice i WHERE i.subscription_id = :id"
+                f" AND i.purpose = '{Purpose.CHANGE}'"
+                f" AND i.state IN ({listed((*CHARGEABLE, InvoiceState.UNCOLLECTIBLE))})"
+                " AND i.id IN (SELECT x.invoice_id FROM proration x WHERE x.subscription_id = :id"
+                "  AND x.ordinal = ANY(:ordinals))"
+            ),
+            {"id": subscription_id, "ordinals": list(ordinals)},
+        ).scalar_one()
+    )
 
 
 def waiting_changes(tx: Transaction, subscription_id: UUID) -> Sequence[Row[Any]]:

@@ -352,7 +352,8 @@ class Life(RuleBasedStateMachine):
             )
         }
         known = {row.imp_uid: row for row in self.house.rows("SELECT imp_uid, amount FROM payment")}
-        there = {record.imp_uid: record for record in self.house.gateway.records if record.status == "paid"}
+        was_paid = {"paid", "cancelled"}  # and given back since
+        there = {record.imp_uid: record for record in self.house.gateway.records if record.status in was_paid}
         assert set(known) <= set(there)
         for imp_uid, record in there.items():
             attempt = attempts[record.merchant_uid]

@@ -177,6 +177,7 @@ class LifeWithChanges(LifeWithStops):
 
     def _reconcile(self) -> None:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         super()._reconcile()
+        self.what_is_opened_is_opened_at_what_was_told()
         for sub in self.subs:
             self._every_day_is_paid_at_its_worth(sub)
 
@@ -223,9 +224,12 @@ class LifeWithChanges(LifeWithStops):
         " r.payment_id = p.id AND r.state IN ('requested', 'in_flight', 'unknown', 'not_executed')), 0)), 0)"
         " FROM payment p JOIN invoice i ON i.id = p.invoice_id WHERE i.subscription_id = :id AND p.counts"
     )
+    #: What the customer has of credit, and what an invoice holds of it that is neither paid nor void.
     _CREDIT = (
-        "SELECT coalesce(sum(a.balance), 0) FROM credit_account a JOIN subscription s ON s.customer_id = a.customer_id"
-        " WHERE s.id = :id"
+        "SELECT coalesce(sum(a.balance), 0) + (SELECT coalesce(sum(-l.amount), 0) FROM invoice_line l JOIN invoice i"
+        "  ON i.id = l.invoice_id WHERE i.subscription_id = :id AND l.kind = 'credit'"
+        "  AND i.state NOT IN ('paid', 'void'))"
+        " FROM credit_account a JOIN subscription s ON s.customer_id = a.customer_id WHERE s.id = :id"
     )
     #: One-off items that were paid, and that are no part of a period's days.
     _ITEMS = (

@@ -15,6 +15,7 @@ from billing.change_subscription import By
 from billing.coupons import CouponTerms, add_coupon, apply_coupon
 from billing.customer_credit import grant_credit
 from billing.give_back import GiveBack, Giving
+from billing.refund import Wanted, request_refund
 from billing.stop_subscription import stop_subscription
 from domain.coupon import Discount
 from domain.errors import BadInput, Conflict
@@ -164,6 +165,38 @@ def test_what_is_owed_for_a_change_is_taken_off_what_goes_back(house: House) -> 
     assert kept(house) == 10_000
     assert house.states("invoice") == {"paid": 1, "void": 1}
     assert broken(house) == []
+
+
+def test_what_was_given_as_credit_is_not_given_back_again(house: House) -> None:
+    sub = paid_one(house)
+    house.advance(days=1)  # the second: 30 of 31 days are left
+    change_quantity(house.database, sub, 2, now=True, by=BY)
+    run(house)
+    change_quantity(house.database, sub, 1, now=True, by=BY)
+    assert balance(house) == 30_000
+
+    offer = stop_subscription(house.ports, sub, Stop.CANCEL, by=BY, dry_run=True).offer
+    assert offer is not None
+    assert (offer.pro_rata.refunded, offer.withdrawal.refunded) == (30_000, 31_000)
+    assert leave(house, sub, GiveBack.PRO_RATA) == Giving(refunded=30_000)
+    house.refund()
+
+    assert (kept(house), balance(house)) == (31_000, 30_000)
+    assert broken(house) == []
+
+
+def test_what_a_person_gave_back_is_not_given_as_credit_too(house: House) -> None:
+    sub = paid_one(house)
+    change_quantity(house.database, sub, 2, now=True, by=BY)
+    run(house)
+    for row in house.rows("SELECT id, amount FROM payment"):
+        request_refund(house.database, row.id, Wanted(amount=row.amount, is_full=True), by=BY)
+
+    with pytest.raises(Conflict, match="of what was paid only 0 won are left"):
+        change_quantity(house.database, sub, 1, now=True, by=BY)
+    with pytest.raises(Conflict, match="nothing that was paid"):
+        leave(house, sub, GiveBack.PRO_RATA)
+    assert balance(house) == 0
 
 
 def test_nothing_within_a_period_changes_while_something_is_owed_or_unknown(house: House) -> None:
