@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from models.session import Database
 
 
+#: What of a plan's dates has a column of the same name.
+_DATES: Final = ("shift", "spread_minutes", "billing_day")
 _ANOTHER_CODE: Final = "give the new terms another code"
 
 
@@ -67,23 +69,7 @@ def import_plans(
             ids = {plan.code: new_id(tx.real) for plan in created}
             importing.write_plans(
                 tx,
-                [
-                    {
-                        "id": ids[plan.code],
-                        "code": plan.code,
-                        "name": plan.name,
-                        "every": plan.every,
-                        "cron": plan.cron,
-                        "charge_time": plan.dates.at,
-                        "shift": plan.dates.shift,
-                        "spread_minutes": plan.dates.spread_minutes,
-                        "billing_day": plan.dates.billing_day,
-                        "catch_up": plan.catch_up,
-                        **{key: getattr(plan, key) for key in CONSENT_KEYS},
-                        **{key: getattr(plan.terms, key) for key in PLAN_TERM_KEYS},
-                    }
-                    for plan in created
-                ],
+                [{"id": ids[plan.code], **_columns(plan)} for plan in created],
                 [
                     {
                         "id": new_id(tx.real),
@@ -110,16 +96,27 @@ def import_plans(
     )
 
 
+def _columns(plan: PlanSpec) -> dict[str, Any]:
+    return {
+        "code": plan.code,
+        "name": plan.name,
+        "every": plan.every,
+        "cron": plan.cron,
+        "charge_time": plan.dates.at,
+        **{key: getattr(plan.dates, key) for key in _DATES},
+        "catch_up": plan.catch_up,
+        **{key: getattr(plan, key) for key in CONSENT_KEYS},
+        **{key: getattr(plan.terms, key) for key in PLAN_TERM_KEYS},
+    }
+
+
 def _refuse_difference(plan: PlanSpec, standing: Row[Any]) -> None:
     told: dict[str, tuple[object, object]] = {
         "name": (plan.name, standing.name),
         **{key: (getattr(plan.price, key), getattr(standing, key)) for key in PRICE_KEYS},
         **{key: (getattr(plan, key), getattr(standing, key)) for key in ("every", "cron", "catch_up", *CONSENT_KEYS)},
         "at": (plan.dates.at, standing.charge_time),
-        **{
-            key: (getattr(plan.dates, key), getattr(standing, key))
-            for key in ("shift", "spread_minutes", "billing_day")
-        },
+        **{key: (getattr(plan.dates, key), getattr(standing, key)) for key in _DATES},
         **{key: (getattr(plan.terms, key), getattr(standing, key)) for key in PLAN_TERM_KEYS},
     }
     for field, (asked, stands) in told.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing.calendars import anchor_columns, calendar_of
 from billing.change_subscription import lock_subscription
-from billing.forecast import expect_more
+from billing.forecast import expect_item, expect_more
 from billing.lines import Reckoning, gather
 from billing.one_off_items import next_due
 from domain.errors import BadInput, Conflict
@@ -98,6 +98,7 @@ def move_billing_day(database: Database, subscription_id: UUID, day: int, *, by:
         if calendar.day == day:
             raise Conflict(f"subscription {subscription_id} bills on day {day} already, from its next period on")
         moved_to = calendar.from_billing_day(subscription.ordinal + 1, day)
+        stood = _coming(tx, subscription, terms, calendar)
         moved = MovedDay(
             subscription_id=subscription_id,
             old_day=calendar.day,
@@ -108,9 +109,7 @@ def move_billing_day(database: Database, subscription_id: UUID, day: int, *, by:
         )
         if not dry_run:
             anchor.write_anchor(tx, subscription_id, anchor=anchor_columns(moved_to), term_ends_at=moved_to.ends_at)
-            # What comes after the partial period may be due on a day that is forecast already.
-            if moved_to.due_at(subscription.ordinal + 2) <= tx.now + _FORECAST:
-                expect_more(tx, [subscription_id])
+            _expect(tx, subscription, moved_to, more=moved.periods[0].won - stood[0].won)
             _tell(tx, moved, by)
         return moved
 
@@ -187,6 +186,14 @@ def _as_it_comes(period: BillingPeriod, *, won: int, due_at: datetime | None) ->
         won=won,
         due_at=due_at,
     )
+
+
+def _expect(tx: Transaction, subscription: Row[Any], calendar: Calendar, *, more: int) -> None:
+    """Days that are forecast already: a longer partial period costs more, and what follows a short one comes soon."""
+    if more > 0:
+        expect_item(tx, subscription.id, won=more)
+    if calendar.due_at(subscription.ordinal + 2) <= tx.now + _FORECAST:
+        expect_more(tx, [subscription.id])
 
 
 def _tell(tx: Transaction, moved: MovedDay, by: By) -> None:

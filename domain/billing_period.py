@@ -89,7 +89,8 @@ class Calendar:
     The period ``anchor_ordinal`` starts on ``anchored_on``, each later one so many intervals after it; on the day
     ``billing_day`` of its month if that is given, for a February does not tell whether 28 or 31 is meant. With
     ``stub_from`` the period before the anchor is a partial one, from that day on. What was before the first of these is
-    in the books only: asked for it, a calendar gives instants in their order, never later than the true ones were.
+    in the books only: asked for it, a calendar gives instants in their order, and where only the billing day was moved
+    never later ones than the true ones.
 
     With ``periods`` it has so many, and no more: instants after its last one are still told.
     """
@@ -211,7 +212,7 @@ class Calendar:
 
     def _from_anchor(self, periods: int) -> datetime:
         civil = self.schedule.start(self.anchored_on, periods)
-        return civil if self.billing_day is None else datetime.combine(on_day(civil, self.billing_day), civil.time())
+        return civil if self.billing_day is None else civil.replace(day=on_day(civil, self.billing_day).day)
 
     def first_unpaid(self, paid_through: date) -> int:
         """The first period that starts after a civil date; the one after the last, if none does."""

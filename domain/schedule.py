@@ -46,6 +46,8 @@ class Unit(StrEnum):
 
 
 _SHORTEST_DAYS: Final = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 28, Unit.YEAR: 365}
+#: So many of a unit before an anchor is as far as a calendar tells: a thousand years. Whoever asks searches only.
+_FARTHEST: Final = {Unit.DAY: 365_000, Unit.WEEK: 52_000, Unit.MONTH: 12_000, Unit.YEAR: 1_000}
 _CYCLE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - civil time
 _LONG: Final = 365
 #: How many of a unit make a year at least.
@@ -65,7 +67,7 @@ class Every:
 
         Its day is kept from ``anchored_on``, clamped to the month's length.
         """
-        steps = self.count * periods
+        steps = max(self.count * periods, -_FARTHEST[self.unit])
         match self.unit:
             case Unit.DAY:
                 day = anchored_on + timedelta(days=steps)
@@ -97,7 +99,12 @@ class Cron:
     expression: str
 
     def start(self, anchored_on: date, periods: int) -> datetime:
-        """The civil (naive) start of a period: the fire number ``periods`` at or after ``anchored_on``, from 0."""
+        """The civil (naive) start of a period: the fire number ``periods`` at or after ``anchored_on``, from 0.
+
+        Before the anchor, if negative, one each day: it never fires more often.
+        """
+        if periods < 0:
+            return datetime.combine(anchored_on, self.at) + timedelta(days=max(periods, -_FARTHEST[Unit.DAY]))
         return _fires(self.expression, anchored_on)[periods]
 
     @property

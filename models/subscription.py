@@ -179,11 +179,6 @@ class Subscription(Base):
         CheckConstraint("trial_until > started_on", name="trial_until_after_its_start"),
         CheckConstraint("billing_day BETWEEN 1 AND 31", name="billing_day_of_a_month"),
         CheckConstraint(
-            "billing_day IS NULL OR extract(day FROM anchored_on) = least(billing_day,"
-            " extract(day FROM date_trunc('month', anchored_on::timestamp) + interval '1 month - 1 day'))",
-            name="anchored_on_its_billing_day",
-        ),
-        CheckConstraint(
             "anchor_ordinal >= 0 AND (stub_from IS NULL OR"
             " (stub_from < anchored_on AND anchor_ordinal >= 1 AND billing_day IS NOT NULL))",
             name="a_partial_period_ends_at_the_anchor",
@@ -258,7 +253,7 @@ class Subscription(Base):
     changes_from: Mapped[int | None] = mapped_column(Integer)
     changes_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     #: Copied from the plan when it came: ordinals from ``periods`` on do not exist, ``term_ends_at`` is the last one's
-    #: end in billing time. A customer who leaves before ``minimum_periods`` are over is asked about.
+    #: end in billing time, by the anchor of now. Who leaves before ``minimum_periods`` are over is asked about.
     periods: Mapped[int | None] = mapped_column(Integer)
     term_ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     minimum_periods: Mapped[int | None] = mapped_column(Integer)

@@ -13,10 +13,6 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-_ON_ITS_DAY = (
-    "billing_day IS NULL OR extract(day FROM anchored_on) = least(billing_day,"
-    " extract(day FROM date_trunc('month', anchored_on::timestamp) + interval '1 month - 1 day'))"
-)
 _PARTIAL = (
     "anchor_ordinal >= 0 AND (stub_from IS NULL OR"
     " (stub_from < anchored_on AND anchor_ordinal >= 1 AND billing_day IS NOT NULL))"
@@ -50,7 +46,6 @@ def _anchors() -> None:
     op.add_column("subscription", sa.Column("billing_day", sa.Integer(), nullable=True))
     for name, rule in (
         ("billing_day_of_a_month", "billing_day BETWEEN 1 AND 31"),
-        ("anchored_on_its_billing_day", _ON_ITS_DAY),
         ("a_partial_period_ends_at_the_anchor", _PARTIAL),
         (
             "anchored_before_its_next_period",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.coupon import Discount, RunningCoupon
-from domain.invoice_line import Item, LineKind, Owed, promotional
+from domain.invoice_line import EACH_PERIOD, Item, LineKind, Owed, promotional
 from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes
 from domain.price import MAXIMUM_AMOUNT, MINIMUM_AMOUNT, Price, Vat
+from domain.proration import Share
 from domain.tax import vat_in
 
 won = st.integers(1, 300) | st.integers(1, 200_000)
@@ -56,6 +59,7 @@ coupons = st.builds(
     discount=st.builds(Discount, percent=st.integers(1, 100)) | st.builds(Discount, won=won),
     left=st.none() | st.integers(1, 4),
 )
+shares = st.none() | st.builds(lambda days, more: Share(days, days + more), st.integers(1, 30), st.integers(1, 365))
 credits_ = st.just(0) | st.integers(0, 500) | st.integers(0, 2_000_000)
 
 
@@ -75,9 +79,11 @@ def of_kind(owed: Owed, *kinds: LineKind) -> int:
     return sum(line.amount for line in owed.lines if line.kind in kinds)
 
 
-@given(terms(), besides(), st.integers(0, 40))
-def test_lines_and_tax_parts_add_up_and_nothing_is_below_nothing(agreed: Terms, beside: Beside, ordinal: int) -> None:
-    owed, after = owes(agreed, beside, ordinal=ordinal)
+@given(terms(), besides(), st.integers(0, 40), shares)
+def test_lines_and_tax_parts_add_up_and_nothing_is_below_nothing(
+    agreed: Terms, beside: Beside, ordinal: int, share: Share | None
+) -> None:
+    owed, after = owes(agreed, beside, ordinal=ordinal, share=share)
 
     assert owed.amount == 0 or MINIMUM_AMOUNT <= owed.amount <= MAXIMUM_AMOUNT
     assert [line.line_no for line in owed.lines] == list(range(1, len(owed.lines) + 1))
@@ -89,27 +95,33 @@ def test_lines_and_tax_parts_add_up_and_nothing_is_below_nothing(agreed: Terms, 
         assert sum(line.vat_amount or 0 for line in owed.lines) == owed.vat_amount
     for line in owed.lines:
         sign = -1 if line.amount < 0 else 1
-        assert line.amount == line.quantity * line.unit_amount != 0
+        assert line.amount == line.quantity * line.unit_amount
+        assert line.amount != 0 or (share is not None and line.kind in EACH_PERIOD)
         assert sign * line.tax_free >= 0
         assert sign * (line.vat_amount or 0) >= 0
         assert abs(line.tax_free) + abs(line.vat_amount or 0) <= abs(line.amount)
         assert (line.amount < 0) <= (line.kind in {LineKind.COUPON, LineKind.CREDIT, LineKind.CARRIED})
     assert 0 <= after.carried.tax_free <= after.carried.amount < MINIMUM_AMOUNT
     assert after.items == ()
-    assert owes(agreed, beside, ordinal=ordinal) == (owed, after)
+    assert owes(agreed, beside, ordinal=ordinal, share=share) == (owed, after)
 
 
-@given(terms(), besides(), st.integers(0, 2))
-def test_what_is_used_is_what_the_lines_say(agreed: Terms, beside: Beside, ordinal: int) -> None:
-    owed, after = owes(agreed, beside, ordinal=ordinal)
+@given(terms(), besides(), st.integers(0, 2), shares)
+def test_what_is_used_is_what_the_lines_say(agreed: Terms, beside: Beside, ordinal: int, share: Share | None) -> None:
+    owed, after = owes(agreed, beside, ordinal=ordinal, share=share)
+
+    def of_it(won: int) -> int:
+        """What comes with every period costs its share, rounded down once a line; nothing else does."""
+        return won if share is None else math.floor(won * Fraction(share.days, share.of_days))
 
     base = owed.lines[0]
-    assert (base.kind, base.amount) == (LineKind.BASE, agreed.quantity * agreed.price.amount)
+    assert (base.kind, base.amount) == (LineKind.BASE, of_it(agreed.quantity * agreed.price.amount))
+    assert base.tax_free == of_it(agreed.quantity * agreed.price.tax_free)
     assert of_kind(owed, LineKind.ITEM) == sum(each.item.quantity * each.item.unit_amount for each in beside.items)
     assert of_kind(owed, LineKind.CREDIT) == after.credit - beside.credit <= 0
     assert of_kind(owed, LineKind.CARRIED) == beside.carried.amount - after.carried.amount
     running = [each for each in beside.add_ons if each.first <= ordinal < (100 if each.until is None else each.until)]
-    assert of_kind(owed, LineKind.ADD_ON) == sum(each.item.quantity * each.item.unit_amount for each in running)
+    assert of_kind(owed, LineKind.ADD_ON) == sum(of_it(each.item.quantity * each.item.unit_amount) for each in running)
     assert after.add_ons == beside.add_ons
     assert of_kind(owed, LineKind.SETUP) == (agreed.price.setup_fee if ordinal == 0 else 0)
     off = -of_kind(owed, LineKind.COUPON)
@@ -118,10 +130,12 @@ def test_what_is_used_is_what_the_lines_say(agreed: Terms, beside: Beside, ordin
     else:
         discount = beside.coupon.discount
         part = base.amount * discount.percent // 100 if discount.percent else min(base.amount, discount.won or 0)
-        assert off == part > 0
+        assert off == part
+        assert off > 0 or share is not None
         left = beside.coupon.left
-        assert (after.coupon.left if after.coupon else 0) == (left - 1 if left is not None else None)
-        assert [line.amount for line in promotional(owed)] == [-off]
+        uses = 1 if off else 0
+        assert (after.coupon.left if after.coupon else 0) == (left - uses if left is not None else None)
+        assert [line.amount for line in promotional(owed)] == [-off] * uses
     # Credit is used before anything is left to pay, and never for what there is not.
     assert after.credit == 0 or owed.amount == 0
 

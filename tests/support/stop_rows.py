@@ -41,7 +41,6 @@ _STUB: Final = {"anchor_ordinal": 1, "stub_from": date(2026, 1, 17), "billing_da
 
 FORBIDDEN_STOP: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("ck_subscription_billing_day_of_a_month", "subscription", {"billing_day": 32}),
-    ("ck_subscription_anchored_on_its_billing_day", "subscription", {"billing_day": 30}),
     ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {"anchor_ordinal": -1}),
     ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "anchor_ordinal": 0}),
     ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "billing_day": None}),
