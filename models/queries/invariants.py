@@ -107,9 +107,10 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT i.id, 'period ' || i.ordinal || ' ends at ' || i.period_end || ', the one after it begins at '"
         " || n.period_start FROM invoice i JOIN invoice n ON n.subscription_id = i.subscription_id"
         " AND n.purpose = i.purpose AND n.ordinal = i.ordinal + 1"
-        " JOIN subscription s ON s.id = i.subscription_id WHERE i.purpose = 'period'"
-        # By civil days: another plan may bill at another hour.
-        " AND (n.period_start AT TIME ZONE s.timezone)::date <> (i.period_end AT TIME ZONE s.timezone)::date"
+        " WHERE i.purpose = 'period'"
+        # Another plan may bill at another hour of that day.
+        " AND (n.period_start >= i.period_end + interval '1 day'"
+        "  OR n.period_start <= i.period_end - interval '1 day')"
         " AND NOT EXISTS (SELECT FROM proration x WHERE x.subscription_id = i.subscription_id"
         "  AND x.ordinal = i.ordinal AND x.is_cut)"
     ),

@@ -212,5 +212,6 @@ def furnish(connection: psycopg.Connection) -> None:
         *FURNISHED_BESIDE,
         *FURNISHED_CONSENT.items(),
         *FURNISHED_FORECAST.items(),
+        ("proration", {}),
     ):
         insert(connection, table, row(table) | names)
