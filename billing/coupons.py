@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+from billing import promotions
+from billing.calendars import calendar_of
 from billing.change_subscription import lock_subscription
 from billing.one_off_items import next_due, refuse_without_next
 from domain.coupon import MOST_PERIODS, MOST_REDEMPTIONS, Discount, read_code
 from domain.errors import BadInput, Conflict, NotFound
 from domain.instants import ONE_DAY, civil_date, instant_of
+from domain.subscription import BILLABLE
 from models.ids import new_id
 from models.queries import coupon as queries
 from models.queries import installation
@@ -45,6 +48,8 @@ class Applied:
     """A subscription has a coupon: from which period on, and what its base costs then without it and with it, in won.
 
     ``periods`` None: for ever. ``due_at``: when the first of them is charged, UTC; None: it is not billed now.
+    ``ends_at``: when it is decided whether it ends, as the first period without it is charged; None: it goes on, or
+    its end is planned once it is billed.
     """
 
     subscription_id: UUID
@@ -54,6 +59,7 @@ class Applied:
     due_at: datetime | None
     amount: int
     lowered: int
+    ends_at: datetime | None
 
 
 def add_coupon(database: Database, terms: CouponTerms, *, zone_name: str, by: By, dry_run: bool = False) -> CouponTerms:
@@ -121,7 +127,8 @@ def apply_coupon(database: Database, subscription_id: UUID, code: str, *, by: By
 
     Raises:
         NotFound: There is no such subscription or coupon.
-        Conflict: No invoice follows; it cannot be had any more or for this plan; or it, or another, was had before.
+        Conflict: No invoice follows; it cannot be had any more or for this plan; it, or another, was had before; or
+            another price is ahead, which is decided first.
     """
     with database.transaction() as tx:
         subscription = lock_subscription(tx, subscription_id)
@@ -140,10 +147,12 @@ def apply_coupon(database: Database, subscription_id: UUID, code: str, *, by: By
                 )
             if had.ended_at is None:
                 raise Conflict(
-                    f"subscription {subscription_id} has coupon {had.code}: one at a time, another once it is used up"
+                    f"subscription {subscription_id} has coupon {had.code}: one at a time, another once it has ended"
                 )
+        ends_at = _ends_at(tx, subscription, found)
         if not dry_run:
             _redeem(tx, subscription_id, found, by)
+            promotions.plan_ends(tx, [subscription_id], actor=by.actor)
     off = Discount(percent=found.percent, won=found.won).off(agreed.amount)
     return Applied(
         subscription_id=subscription_id,
@@ -153,7 +162,30 @@ def apply_coupon(database: Database, subscription_id: UUID, code: str, *, by: By
         due_at=next_due(subscription),
         amount=agreed.amount,
         lowered=agreed.amount - off,
+        ends_at=ends_at,
     )
+
+
+def _ends_at(tx: Transaction, subscription: Row[Any], found: Row[Any]) -> datetime | None:
+    """When the end of a coupon that is to be had is decided; None: it has none, or nobody knows yet.
+
+    Raises:
+        Conflict: Another price is ahead, and its period is to be decided by that. A trial's end does not mind.
+    """
+    if found.periods is None or subscription.in_trial:
+        return None
+    if subscription.changes_at is not None:
+        raise Conflict(
+            f"a change of price is ahead of subscription {subscription.id}, at {subscription.changes_at}, and coupon"
+            f" {found.code} would end beside it; give the coupon after that, or take the change back with `jeonggi"
+            " price-change withdraw`"
+        )
+    if subscription.state not in BILLABLE:
+        return None
+    end = promotions.end_after(
+        calendar_of(subscription), first=subscription.ordinal + 1, left=found.periods, now=tx.now
+    )
+    return None if end is None else end.at
 
 
 def list_coupons(tx: Transaction, *, over: bool, limit: int) -> Sequence[Row[Any]]:

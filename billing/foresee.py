@@ -3,8 +3,8 @@
 Items, coupons, credit and what is carried are used up as the opening will use them; what owes nothing is no charge.
 Foreseen is what falls due by itself and as things stand: no decline that is still to come, no pause that ends, no
 change that a person makes. A change of price that is ahead is decided by the consent and the notice that are there
-now; without them the old price stays, a trial goes on, or the subscription ends. What a brake or a hold keeps back is
-due all the same, and is told with its due time.
+now; without them the old price stays, a trial or a coupon goes on, or the subscription ends. What a brake or a hold
+keeps back is due all the same, and is told with its due time.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from billing.due_periods import due_periods
+from billing.foreseen_changes import ForeseenChanges
 from billing.lines import Reckoning, gather
 from domain.billing_period import Skip
-from domain.consent import ChangeEvent, ChangeKind, decided
 from domain.invoice import Purpose
-from domain.price import Price, Vat
 from models.queries import foresight
-from models.queries.consent import agreed_of
 from models.queries.foresight import PAGE
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.due_periods import DuePeriod
+    from domain.price import Price
     from models.session import Transaction
 
     _Place: TypeAlias = tuple[datetime, datetime, UUID, int]
@@ -111,7 +110,7 @@ def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], Du
                 shared.append(_steps(subscription, reckoning, now=tx.now, until=until))
                 continue
             reckoning = Reckoning(subscription, gathered)
-            for due, price in _priced(subscription, now=tx.now, until=until):
+            for due, price in _priced(subscription, reckoning, now=tx.now, until=until):
                 yield subscription, due, reckoning.period(due.period, price=price).owed.amount
     for step in heapq.merge(*shared, key=itemgetter(0)):
         _, subscription, due, price, reckoning = step
@@ -120,50 +119,25 @@ def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], Du
 
 def _steps(subscription: Row[Any], reckoning: Reckoning, *, now: datetime, until: datetime) -> _Steps:
     """A subscription's periods, each with its place among others': what is due by now is opened whole, and first."""
-    for due, price in _priced(subscription, now=now, until=until):
+    for due, price in _priced(subscription, reckoning, now=now, until=until):
         opened_at = max(due.due_at, now)
         within = subscription.next_billing_at if due.due_at <= now else due.due_at
         yield (opened_at, within, subscription.id, due.period.ordinal), subscription, due, price, reckoning
 
 
-def _priced(subscription: Row[Any], *, now: datetime, until: datetime) -> Iterator[tuple[DuePeriod, Price | None]]:
-    """Its periods as they will be opened, each with another price than it is pinned to; None: with that one."""
-    changes_from = subscription.changes_from
-    is_decided, price = False, None
+def _priced(
+    subscription: Row[Any], reckoning: Reckoning, *, now: datetime, until: datetime
+) -> Iterator[tuple[DuePeriod, Price | None]]:
+    """Its periods as they will be opened, each with another price than it is pinned to; None: with that one.
+
+    Each is reckoned before the next is asked for: what it used up tells what is to be decided then.
+    """
+    changes = ForeseenChanges(subscription, reckoning, now=now)
     for due in due_periods(subscription, now=now, until=until):
         if isinstance(due, Skip):
             continue
-        if changes_from is not None and due.period.ordinal >= changes_from and not is_decided:
-            is_decided, price = True, _new_price(subscription)
-            if price is None and not _stays(subscription):
-                return
-        yield due, price
-
-
-def _new_price(subscription: Row[Any]) -> Price | None:
-    """What a unit costs from a change on that is ahead, as things stand; None: it is not made."""
-    if _becomes(subscription) is not ChangeEvent.MADE:
-        return None
-    return Price(
-        amount=subscription.new_amount,
-        tax_free=subscription.new_tax_free,
-        vat=Vat(subscription.new_vat),
-        card_quota=subscription.new_card_quota,
-        setup_fee=subscription.new_setup_fee,
-    )
-
-
-def _stays(subscription: Row[Any]) -> bool:
-    """Whether its old price goes on if the change is not made; a trial goes on free, or it ends."""
-    return subscription.change_kind == ChangeKind.PRICE and _becomes(subscription) is ChangeEvent.LAPSED
-
-
-def _becomes(subscription: Row[Any]) -> ChangeEvent:
-    return decided(
-        ChangeKind(subscription.change_kind),
-        agreed_of(subscription),
-        old=subscription.old_unit,
-        new=subscription.new_amount,
-        at=max(subscription.effective_at, subscription.next_billing_at),
-        otherwise=subscription.otherwise,
-    )
+        if not changes.is_over:
+            changes.come_to(due)
+        if changes.is_over:
+            return
+        yield due, changes.price

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from domain.coupon import Discount, RunningCoupon
+from domain.coupon import Discount, RunningCoupon, uses_left
 from domain.invoice_line import Item, LineKind, Owed
 from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes
 from domain.price import Price, Vat
@@ -16,7 +16,6 @@ from models.queries import beside as queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -99,6 +98,10 @@ class Reckoning:
             coupon=None if self.coupon is None else _running(self.coupon),
         )
 
+    def end_coupon(self) -> None:
+        """Its coupon has ended: that is decided."""
+        self.beside = replace(self.beside, coupon=None)
+
     def period(self, period: BillingPeriod, *, price: Price | None = None) -> PeriodOwed:
         """What its next period owes, which is this one; ``price``: by another one than it is pinned to.
 
@@ -123,7 +126,7 @@ def _running(row: Row[Any]) -> RunningCoupon:
     return RunningCoupon(
         code=row.code,
         discount=Discount(percent=row.percent, won=row.won),
-        left=None if row.periods is None else row.periods - row.used,
+        left=uses_left(periods=row.periods, used=row.used),
     )
 
 
@@ -138,10 +141,9 @@ def item_of(row: Row[Any], kind: LineKind) -> Item:
     )
 
 
-def coupon_row(coupon: Row[Any], *, used: int, now: datetime) -> dict[str, Any]:
-    """The row of a coupon that so many more periods have used."""
-    so_far = coupon.used + used
-    return {"id": coupon.id, "used": so_far, "ended_at": now if so_far == coupon.periods else None}
+def coupon_row(coupon: Row[Any], *, used: int) -> dict[str, Any]:
+    """The row of a coupon that so many more periods have used; it ends by a decision."""
+    return {"id": coupon.id, "used": coupon.used + used}
 
 
 def line_rows(invoice_id: UUID, owed: Owed) -> Iterator[dict[str, Any]]:

@@ -17,8 +17,10 @@ from billing.change_subscription import By, change_within, lock_subscription, re
 from billing.complete_term import complete_within, is_resumed_now
 from billing.forecast import expect_more, expect_rises
 from billing.price_changes import Decided, decide_price
+from billing.promotions import plan_ends
 from domain.subscription import BILLABLE, Change, SubscriptionState
 from models.queries import installation, open_period, stop
+from models.queries.beside import ENGINE
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
@@ -82,7 +84,9 @@ def _make_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> int:
 def _make(tx: Transaction, ports: Ports, subscription: Row[Any]) -> Decided:
     """Gives what of it is due now that nobody expected."""
     if _price_has_come(tx, subscription):
-        return decide_price(tx, subscription)
+        decided = decide_price(tx, subscription)
+        plan_ends(tx, [subscription.id], actor=ENGINE)
+        return decided
     stops_at = subscription.stops_at
     if stops_at is None or stops_at > tx.now:
         if not is_resumed_now(subscription, now=tx.now):

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from billing import promotions
 from billing.calendars import calendar_of
 from billing.change_prices import named_version, versions_of
 from billing.price_changes import change_row, effective_at
@@ -71,7 +72,7 @@ class Moved:
     first_start: datetime | None = None  # of the periods from which on the new price is owed
     last_start: datetime | None = None
     standing: int = 0  # have it already, or are to
-    left: int = 0  # their trial is over before a notice could be given: they stay as they are
+    left: int = 0  # their trial is over before a notice could be given, or their coupon's end is ahead: they stay
     told: list[MovedOne] = field(default_factory=list)
 
     def add(self, one: MovedOne) -> None:
@@ -93,6 +94,8 @@ def move_version(
 ) -> Moved:
     """Move every subscription of one version of a plan's price to another one.
 
+    Those are left whose trial is over too soon, or ahead of which the end of a coupon is: what was said to that counts.
+
     Raises:
         NotFound: There is no such plan or version.
         BadInput: Both versions are one.
@@ -108,7 +111,7 @@ def move_version(
         with database.transaction() as tx:
             page = queries.lock_pinned(tx, source.id, after=after, limit=CHUNK)
             moving = [row for row in page if row.planned_price_id != target.id]
-            chosen = [row for row in moving if not _is_too_late(tx, row)]
+            chosen = [row for row in moving if not _is_too_late(tx, row) and not row.in_promotion]
             done = _move(tx, chosen, target, by, dry_run=dry_run)
         moved.standing += len(page) - len(moving)
         moved.left += len(moving) - len(chosen)
@@ -123,6 +126,8 @@ def move_named(
     database: Database, ids: Sequence[UUID], *, to_version: int | None, by: By, dry_run: bool = False
 ) -> Moved:
     """Move subscriptions of one plan to a version of its price; None: the one in force now. All of them, or none.
+
+    Where the end of a coupon is ahead, the coupon goes on, and its end is planned anew once the move is made.
 
     Raises:
         NotFound: There is no such subscription or version.
@@ -194,6 +199,7 @@ def _move(tx: Transaction, rows: Sequence[Row[Any]], target: Row[Any], by: By, *
             for row, one in pairs
         ],
     )
+    promotions.plan_ends(tx, [row.id for row in at_once], actor=by.actor)
     return done
 
 
@@ -273,7 +279,9 @@ def _refuse_named(tx: Transaction, row: Row[Any]) -> None:
 def withdraw_changes(
     database: Database, *, plan: str | None = None, ids: Sequence[UUID] = (), by: By, dry_run: bool = False
 ) -> int:
-    """Take back changes of price that are ahead, of named subscriptions or of a plan; trials stay to be decided.
+    """Take back moves to another price that are ahead, of named subscriptions or of a plan.
+
+    The ends of trials and of coupons stay to be decided.
 
     Raises:
         NotFound: There is no such subscription.
@@ -287,6 +295,7 @@ def withdraw_changes(
             found = [row.id for row in rows]
             consent.withdraw_planned(tx, found)
             consent.free_price(tx, found)
+            promotions.plan_ends(tx, found, actor=by.actor)
             installation.write_events(
                 tx, [installation.event(tx, "subscription.price_withdrawn", subscription_id=each) for each in found]
             )

@@ -15,16 +15,18 @@ import structlog
 from billing.calendars import calendar_of
 from billing.due_periods import due_periods
 from billing.lines import Reckoning, coupon_row, gather, line_rows
+from billing.promotions import end_planned, planned_end
 from domain.billing_period import Skip
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
 from domain.states import advance
 from models.ids import new_id
 from models.queries import installation, open_period
-from models.queries.beside import Used
+from models.queries.beside import ENGINE, Used
 from models.session import CommitInDoubt, DatabaseTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -52,6 +54,7 @@ class _Batch:
     skips: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
     used: Used = field(default_factory=Used)
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ def _open_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> Opened
             subscriptions=batch.moved,
             skips=batch.skips,
             used=batch.used,
+            changes=batch.changes,
         )
         installation.write_events(
             tx,
@@ -103,6 +107,7 @@ def _open_batch(ports: Ports, *, limit: int, only: UUID | None = None) -> Opened
                     )
                     for row in batch.skips
                 ),
+                *(end_planned(tx, change) for change in batch.changes),
                 *(event for row in batch.invoices for event in _events(tx, row)),
             ],
         )
@@ -152,7 +157,8 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
     """The invoices of one subscription's due periods, what they use up, and how far it came."""
     reckoning = Reckoning(subscription, gathered)
     last, coupons_used = subscription.ordinal, 0
-    periods = due_periods(subscription, now=tx.now, until=tx.now, before=subscription.changes_from)
+    changes_from, changes_at = _ahead(tx, subscription, reckoning, batch)
+    periods = due_periods(subscription, now=tx.now, until=tx.now, before=changes_from)
     for due in islice(periods, PERIODS_AT_ONCE):
         if isinstance(due, Skip):
             batch.skips.append(_skip(subscription, due))
@@ -168,7 +174,7 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
             batch.used.credit.append((subscription.customer_id, invoice["id"], period.credit))
         coupons_used += period.is_coupon_used
     if reckoning.coupon is not None and coupons_used:
-        batch.used.coupons.append(coupon_row(reckoning.coupon, used=coupons_used, now=tx.now))
+        batch.used.coupons.append(coupon_row(reckoning.coupon, used=coupons_used))
     carried = reckoning.beside.carried
     batch.moved.append(
         {
@@ -178,8 +184,23 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
             "next_billing_at": calendar_of(subscription).due_at(last + 1),
             "carried": carried.amount,
             "carried_tax_free": carried.tax_free,
+            "changes_from": changes_from,
+            "changes_at": changes_at,
         }
     )
+
+
+def _ahead(
+    tx: Transaction, subscription: Row[Any], reckoning: Reckoning, batch: _Batch
+) -> tuple[int | None, datetime | None]:
+    """From which period on, and when, its price is to be decided: the end of a coupon is planned if nothing is."""
+    if subscription.changes_from is not None or reckoning.coupon is None:
+        return subscription.changes_from, subscription.changes_at
+    change = planned_end(tx, subscription, reckoning.coupon, actor=ENGINE)
+    if change is None:
+        return None, None
+    batch.changes.append(change)
+    return change["from_ordinal"], change["effective_at"]
 
 
 def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Changes of price that are ahead: how one is planned, and what becomes of it once its period is due.
 
-What costs more, and a trial that becomes paid, need the customer's consent and a notice in time; without them the old
-price stays or the subscription ends, as the merchant chose. No period that one is about is opened before it is decided.
+What costs more, a trial that becomes paid, and a coupon that ends, need the customer's consent and a notice in time;
+without them the old price stays or the subscription ends, as the merchant chose. No period that one is about is opened
+before it is decided.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from domain.errors import Conflict
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, Change, SubscriptionEvent, SubscriptionState
 from models.ids import new_id
-from models.queries import consent, installation
+from models.queries import consent, coupon, installation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,6 +73,12 @@ def decide_price(tx: Transaction, subscription: Row[Any]) -> Decided:
     change = planned_of(tx, subscription.id)
     kind = ChangeKind(change.kind)
     at = max(change.effective_at, subscription.next_billing_at)
+    promotion = coupon.running(tx, subscription.id) if kind is ChangeKind.PROMOTION else None
+    if kind is ChangeKind.PROMOTION and (promotion is None or promotion.used < promotion.periods):
+        # Periods were skipped that it was to lower: its end is planned anew.
+        consent.withdraw_planned(tx, [subscription.id])
+        consent.free_price(tx, [subscription.id])
+        return Decided()
     agreed = consent.agreed_of(change)
     happened = decided(kind, agreed, old=change.old_unit, new=change.new_unit, at=at, otherwise=change.otherwise)
     consent.write_decided(
@@ -83,6 +90,11 @@ def decide_price(tx: Transaction, subscription: Row[Any]) -> Decided:
         "old_won": change.old_won,
         "new_won": change.new_won,
     }
+    if happened is ChangeEvent.MADE and promotion is not None:
+        coupon.end(tx, promotion.id, by=change.id)
+        consent.free_price(tx, [subscription.id])
+        _tell(tx, "subscription.promotion_ended", subscription.id, told)
+        return Decided()  # the days ahead expect the whole price anyway
     if happened is ChangeEvent.MADE:
         return _make(tx, subscription, change, told)
     told["lacks"] = [str(lack) for lack in lacks(agreed, at=at)]
@@ -92,6 +104,9 @@ def decide_price(tx: Transaction, subscription: Row[Any]) -> Decided:
         change_within(tx, lock_subscription(tx, subscription.id), Change.CANCEL, by=by, **told)
     elif kind is ChangeKind.CONVERSION:
         _go_on_free(tx, subscription, change, told)
+    elif kind is ChangeKind.PROMOTION:
+        consent.free_price(tx, [subscription.id])  # its end is planned anew
+        _tell(tx, "subscription.promotion_goes_on", subscription.id, told)
     else:
         consent.free_price(tx, [subscription.id])
         _tell(tx, "subscription.price_stays", subscription.id, told)

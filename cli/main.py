@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from billing.promotions import plan_missing_ends
 from billing.refresh_due_times import refresh_due_times
 from cli import (
     add_on,
@@ -91,14 +92,17 @@ def migrate(as_json: AsJson = False) -> None:
         database.check()
         upgrade_to_head(url)
         moved = refresh_due_times(database)
+        ends = plan_missing_ends(database)
     finally:
         database.close()
     if as_json:
-        say_json({"at_head": True, "due_times_moved": moved})
+        say_json({"at_head": True, "due_times_moved": moved, "coupon_ends_planned": ends})
         return
     say("the database is at the newest schema")
     if moved:
         say(f"{moved:,} subscriptions are due at other times now: this version knows other holidays")
+    if ends:
+        say(f"{ends:,} coupons end only as their customers agree: `jeonggi price-change list` tells when")
 
 
 @app.command("version")

@@ -43,12 +43,13 @@ def list_(
         say_json([{**as_dict(row), "lacks": missing} for row, missing in told])
         return
     show_table(
-        ("subscription", "customer", "plan", "from", "won", "then", "state", "lacks", "without it"),
+        ("subscription", "customer", "plan", "what", "from", "won", "then", "state", "lacks", "without it"),
         [
             (
                 row.subscription_id,
                 row.customer_ref,
                 row.plan,
+                row.kind,
                 row.effective_at,
                 row.old_won,
                 row.new_won,

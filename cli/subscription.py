@@ -172,7 +172,7 @@ def _partial(row: Any) -> str | None:  # noqa: ANN401 - a row
 
 def _ahead(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row
     missing = ", ".join(lacking(row)) or "nothing"
-    told = f"{row.old_won:,} won to {row.new_won:,} won from {shown(row.effective_at, zone)} on"
+    told = f"{row.kind}: {row.old_won:,} won to {row.new_won:,} won from {shown(row.effective_at, zone)} on"
     return f"{told}; lacks {missing}"
 
 

@@ -48,4 +48,6 @@ def _listed(rows: Any) -> str | None:  # noqa: ANN401 - rows
 
 def _coupon(row: Any) -> str:  # noqa: ANN401 - a row
     of = "for ever" if row.periods is None else f"of {row.periods} periods"
-    return f"{row.code}: {Discount(percent=row.percent, won=row.won).words}, {row.used} {of} used"
+    told = f"{row.code}: {Discount(percent=row.percent, won=row.won).words}, {row.used} {of} used"
+    is_used_up = row.periods is not None and row.used >= row.periods
+    return f"{told}; it goes on until its customer agrees to its end" if is_used_up else told

@@ -9,6 +9,7 @@ from billing.coupons import apply_coupon as apply
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, Reason, by
 from cli.output import say, say_json, shown
+from domain.consent import CONSENT_WITHIN, NOTICE_AHEAD
 from models.queries import listing
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Whole, or its first eight hex digits or more.")]
@@ -37,3 +38,9 @@ def apply_coupon(
         f"coupon {applied.code}: from period {applied.ordinal}{due}, {how_long} its plan"
         f" {'would cost' if dry_run else 'costs'} {applied.lowered:,} won instead of {applied.amount:,}"
     )
+    if applied.ends_at is not None:
+        say(
+            f"it ends {shown(applied.ends_at, settings.timezone)} if its customer has agreed to that within the"
+            f" {CONSENT_WITHIN.days} days before, and was told at least {NOTICE_AHEAD.days} days before:"
+            " `jeonggi price-change list`"
+        )

@@ -68,7 +68,10 @@ def move_price(
             " `jeonggi consent import`, `jeonggi notice import`"
         )
     if moved.left:
-        say(f"{moved.left:,} are left: their trial is over before a notice of another price could be in time")
+        say(
+            f"{moved.left:,} are left: their trial is over before a notice of another price could be in time, or the"
+            " end of their coupon is ahead, which naming one with --subscription puts off: `jeonggi price-change list`"
+        )
 
 
 def _named(

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from billing.promotions import plan_missing_ends
 from billing.refresh_due_times import refresh_due_times
 from cli.output import say
 from cli.up_simulator import credentials_at_simulator, simulator_accounts
@@ -176,6 +177,7 @@ def open_installation(stack: ExitStack, settings: Settings, *, stops_at: datetim
     database.check()
     upgrade_to_head(url)
     refresh_due_times(database)
+    plan_missing_ends(database)
     clock = settings.clock_setting
     with database.transaction() as tx:
         installation.own_namespace(tx, settings.namespace or DEMO_NAMESPACE)

@@ -1,4 +1,4 @@
-"""May a price rise, or a trial become paid? Not without the customer's consent and a notice, both in time.
+"""May a price rise, a trial become paid, a promotion end? Not without the customer's consent and a notice, in time.
 
 Sources: 전자상거래법 art. 13(6) and its decree (in force since 2025-02-14): consent within the 30 days before a price
 rises or a free service is charged, given for that, silence being none; 여신전문금융업감독규정 (2021-11-18): a notice at
@@ -26,6 +26,7 @@ class ChangeKind(StrEnum):
 
     PRICE = "price"  # it moves to another version of its plan's price
     CONVERSION = "conversion"  # its trial is over, and it pays
+    PROMOTION = "promotion"  # its coupon of some periods is used up, and it pays its price again
 
 
 class ChangeState(StrEnum):
@@ -61,7 +62,7 @@ CHANGE_TABLE: Final = {
 class WithoutConsent(StrEnum):
     """What the merchant chose for a customer who has not consented in time."""
 
-    STAY = "stay"  # the old price, or the free trial, goes on
+    STAY = "stay"  # the old price, the free trial or the coupon goes on
     END = "end"  # the subscription ends
 
 
@@ -92,8 +93,8 @@ class Agreed:
 
 
 def needs_consent(kind: ChangeKind, *, old: int, new: int) -> bool:
-    """Whether a change asks for consent and notice: what costs more, and what cost nothing so far. Won a unit."""
-    return kind is ChangeKind.CONVERSION or new > old
+    """Whether a change asks for consent and notice: what costs more, or nothing so far, or less. Won a unit."""
+    return kind is not ChangeKind.PRICE or new > old
 
 
 def lacks(agreed: Agreed, *, at: datetime) -> tuple[Lack, ...]:

@@ -41,19 +41,25 @@ class Discount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCoupon:
-    """A coupon that a subscription has, with the terms of when it got it. ``left``: periods; None: for ever."""
+    """A coupon that a subscription has, with the terms of when it got it. ``left``: periods; None: for ever.
+
+    Using the last of them does not end it: that is a rise, and decided like one. Until then it goes on.
+    """
 
     code: str
     discount: Discount
     left: int | None
 
-    def after_use(self) -> RunningCoupon | None:
-        """As it stands for the period after one that it was used in; None: it is used up."""
-        if self.left is None:
+    def after_use(self) -> RunningCoupon:
+        """As it stands for the period after one that it was used in."""
+        if not self.left:
             return self
-        if self.left <= 1:
-            return None
         return RunningCoupon(code=self.code, discount=self.discount, left=self.left - 1)
+
+
+def uses_left(*, periods: int | None, used: int) -> int | None:
+    """How many of a coupon's periods are not used; None: it is for ever. It may have been used in more."""
+    return None if periods is None else max(0, periods - used)
 
 
 def read_code(given: str) -> str:

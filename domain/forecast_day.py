@@ -55,6 +55,9 @@ CHANGES_THE_AMOUNT: Final = (
     "subscription.price_stays",
     "subscription.billing_day_moved",
     "subscription.plan_changed",
+    "subscription.promotion_end_planned",
+    "subscription.promotion_ended",
+    "subscription.promotion_goes_on",
 )
 
 #: Whose charge, of which period, won, and when it is due (UTC).

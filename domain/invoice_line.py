@@ -36,7 +36,7 @@ EACH_PERIOD: Final = (LineKind.BASE, LineKind.ADD_ON)
 RECURRING: Final = (LineKind.BASE, LineKind.ADD_ON, LineKind.COUPON)
 #: Lines of these kinds lower an invoice; a carried one does either.
 LOWERING: Final = (LineKind.COUPON, LineKind.CREDIT)
-#: Lines that end by themselves: without them the amount is higher, which is a rise for the customer.
+#: What takes something off for some periods: without it the amount is higher, which is a rise for the customer.
 PROMOTIONAL: Final = (LineKind.COUPON,)
 
 
@@ -91,7 +91,7 @@ def base_item(*, description: str, quantity: int, price: Price) -> Item:
 
 
 def promotional(owed: Owed) -> tuple[Line, ...]:
-    """The lines of an invoice that end by themselves: what they take off is paid again after them."""
+    """The lines of an invoice that are a promotion: what they take off is paid again once that has ended."""
     return tuple(line for line in owed.lines if line.kind in PROMOTIONAL)
 
 

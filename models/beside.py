@@ -167,8 +167,10 @@ class Redemption(Base):
         # A coupon once a subscription, whatever became of it.
         UniqueConstraint("subscription_id", "coupon_id"),
         CheckConstraint("(percent IS NULL) <> (won IS NULL)", name="percent_or_won"),
-        CheckConstraint("0 <= used AND used <= periods", name="within_its_periods"),
-        CheckConstraint("(ended_at IS NOT NULL) = (used = coalesce(periods, -1))", name="ended_once_it_is_used_up"),
+        CheckConstraint("used >= 0", name="used_from_nothing"),
+        CheckConstraint("ended_at IS NULL OR coalesce(used >= periods, false)", name="ended_once_it_is_used_up"),
+        # Nothing else ends one.
+        CheckConstraint("(ended_at IS NOT NULL) = (ended_by IS NOT NULL OR ended_unasked)", name="ended_by_a_decision"),
         # One at a time; and what the opening looks up.
         Index("uq_redemption_running", "subscription_id", unique=True, postgresql_where=text("ended_at IS NULL")),
         # How many subscriptions have a coupon.
@@ -181,6 +183,8 @@ class Redemption(Base):
     percent: Mapped[int | None] = mapped_column(Integer)
     won: Mapped[Won | None] = mapped_column(BigInteger)
     periods: Mapped[int | None] = mapped_column(Integer)  # None: for ever
-    used: Mapped[int] = mapped_column(Integer)  # periods
+    used: Mapped[int] = mapped_column(Integer)  # in so many periods: more than its own while its end is not agreed to
     redeemed_at: Mapped[Instant]  # billing time
-    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time: it is used up
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # billing time
+    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("price_change.id"))
+    ended_unasked: Mapped[bool] = mapped_column(server_default="false")  # before ends were decided

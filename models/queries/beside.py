@@ -13,6 +13,8 @@ from sqlalchemy import text
 
 from domain.credit import CreditKind
 from domain.invoice_line import LineKind
+from domain.subscription import BILLABLE
+from models.base import listed
 from models.beside import CreditAccount, CreditEntry, InvoiceItem, Redemption
 from models.queries.bulk import insert_rows, update_rows
 
@@ -63,6 +65,21 @@ def add_ons(tx: Transaction, subscription_ids: Sequence[UUID]) -> Sequence[Row[A
 def running_coupons(tx: Transaction, subscription_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """The coupons that these subscriptions have, one each at most."""
     return tx.connection.execute(_COUPONS, {"ids": list(subscription_ids)}).all()
+
+
+def without_an_end(tx: Transaction) -> Sequence[UUID]:
+    """Subscriptions with a coupon of some periods of which no end is planned, nor anything else ahead."""
+    return (
+        tx.connection.execute(
+            text(
+                "SELECT s.id FROM redemption r JOIN subscription s ON s.id = r.subscription_id"
+                " WHERE r.ended_at IS NULL AND r.periods IS NOT NULL AND s.changes_from IS NULL"
+                f" AND s.state IN ({listed(BILLABLE)}) ORDER BY s.id"
+            )
+        )
+        .scalars()
+        .all()
+    )
 
 
 def credit_of(tx: Transaction, customer_ids: Sequence[UUID], *, lock: bool) -> Mapping[UUID, int]:

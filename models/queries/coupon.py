@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from models.beside import Coupon, CouponPlan, Redemption
-from models.queries.bulk import insert_rows
+from models.queries.bulk import insert_rows, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +69,22 @@ def redemptions_of(tx: Transaction, subscription_id: UUID) -> Sequence[Row[Any]]
         ),
         {"id": subscription_id},
     ).all()
+
+
+def running(tx: Transaction, subscription_id: UUID) -> Row[Any] | None:
+    """The coupon of some periods that a locked subscription has; None: it has none."""
+    return tx.connection.execute(
+        text(
+            "SELECT r.id, r.periods, r.used FROM redemption r WHERE r.subscription_id = :id AND r.ended_at IS NULL"
+            " AND r.periods IS NOT NULL"
+        ),
+        {"id": subscription_id},
+    ).one_or_none()
+
+
+def end(tx: Transaction, redemption_id: UUID, *, by: UUID) -> None:
+    """A locked subscription has a coupon no more, by a change that was decided."""
+    update_rows(tx, Redemption, [{"id": redemption_id, "ended_at": tx.now, "ended_by": by}])
 
 
 def redeem(tx: Transaction, row: Mapping[str, Any]) -> None:

@@ -27,6 +27,11 @@ _PARTS: Final[Mapping[str, str]] = {
         " pc.otherwise, pc.state, pc.planned_by, pc.planned_at, pc.decided_at, pc.decided_for FROM price_change pc"
         f" WHERE pc.subscription_id IN {_MINE} ORDER BY pc.planned_at, pc.id"
     ),
+    "coupons": (
+        "SELECT r.subscription_id, c.code, r.percent, r.won, r.periods, r.used, r.redeemed_at, r.ended_at, r.ended_by"
+        " FROM redemption r JOIN coupon c ON c.id = r.coupon_id"
+        f" WHERE r.subscription_id IN {_MINE} ORDER BY r.redeemed_at, r.id"
+    ),
     "consents": (
         "SELECT c.subscription_id, c.price_change_id, c.answer, c.given_at, c.through, c.text_version, c.ref,"
         " c.old_won, c.new_won, c.effective_at, c.recorded_by, c.recorded_at FROM consent c"

@@ -35,7 +35,7 @@ _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NUL
 _PERIODS: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_at, s.stops_before,"
     f" s.changes_from, s.quantity, s.carried, s.carried_tax_free, {CALENDAR}, p.catch_up, p.after_outage,"
-    " p.code AS plan, p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota,"
+    " p.without_consent, p.code AS plan, p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota,"
     " pp.setup_fee, c.customer_ref, k.channel, pc.kind AS change_kind,"
     " pc.effective_at, pc.otherwise, coalesce(f.amount, 0) AS old_unit, t.amount AS new_amount,"
     " t.tax_free AS new_tax_free, t.vat AS new_vat, t.card_quota AS new_card_quota, t.setup_fee AS new_setup_fee,"

@@ -262,6 +262,7 @@ ATTENTION: Final[Mapping[str, str]] = {
 def found(tx: Transaction, statement: str, *, leeway: timedelta) -> list[tuple[str, str]]:
     """The first that an invariant's statement finds: whose, and what is wrong. ``leeway`` is real time."""
     parameters = {
+        "now": tx.now,
         "slow_now": tx.now - leeway * max(1, tx.moment.rate),
         "slow_real": tx.real - leeway,
     }

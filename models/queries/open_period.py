@@ -9,6 +9,7 @@ from sqlalchemy import text
 from domain.business_day import Shift
 from domain.subscription import BILLABLE, SubscriptionState
 from models.base import listed
+from models.consent import PriceChange
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
 from models.queries import beside, stop
@@ -31,8 +32,9 @@ _DUE: Final = (
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
 _LOCK_DUE: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
-    f" s.quantity, s.plan_price_id, s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up,"
-    " p.after_outage, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
+    " s.changes_at, s.quantity, s.plan_price_id, p.without_consent,"
+    f" s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up, p.after_outage,"
+    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
@@ -73,8 +75,13 @@ def write_opened(
     subscriptions: Sequence[Mapping[str, Any]],
     skips: Sequence[Mapping[str, Any]],
     used: beside.Used,
+    changes: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write invoices with their lines, what they used up, what gets none, and how far their subscriptions came."""
+    """Write invoices with their lines, what they used up, what gets none, and how far their subscriptions came.
+
+    ``changes``: ends of promotions that are planned from now on.
+    """
+    insert_rows(tx, PriceChange, changes)
     insert_rows(tx, Invoice, invoices)
     insert_rows(tx, SkippedPeriod, skips)
     insert_rows(tx, InvoiceLine, lines)

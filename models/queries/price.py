@@ -34,7 +34,8 @@ _VERSIONS: Final = text(
 _PINNED: Final = (
     "SELECT s.id, c.customer_ref, p.code AS plan, p.without_consent, s.plan_price_id, s.state, s.quantity, s.ordinal,"
     " s.changes_at, pp.amount, pp.tax_free, pp.vat, pc.to_price_id AS planned_price_id,"
-    f" coalesce(pc.kind = '{ChangeKind.CONVERSION}', false) AS in_trial, {CALENDAR}"
+    f" coalesce(pc.kind = '{ChangeKind.CONVERSION}', false) AS in_trial,"
+    f" coalesce(pc.kind = '{ChangeKind.PROMOTION}', false) AS in_promotion, {CALENDAR}"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id"
     " JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" LEFT JOIN price_change pc ON pc.subscription_id = s.id AND pc.state = '{ChangeState.PLANNED}'"
@@ -88,6 +89,11 @@ def lock_pinned(tx: Transaction, price_id: UUID, *, after: UUID | None, limit: i
 def lock_named(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Named subscriptions with their price, locked by id."""
     return tx.connection.execute(_LOCK_NAMED, {"ids": list(ids)}).all()
+
+
+def lock_ids(tx: Transaction, ids: Sequence[UUID]) -> Sequence[UUID]:
+    """The same, locked by id: as many as there are."""
+    return [row.id for row in lock_named(tx, ids)]
 
 
 def write_moved(

@@ -13,6 +13,7 @@ _AT: Final = datetime(2026, 1, 31, 1, tzinfo=UTC)
 _NOBODY: Final = UUID(int=99)
 _PLAN, _CUSTOMER, _SUBSCRIPTION, _INVOICE = (UUID(int=number) for number in (1, 3, 5, 6))
 _ADOPTED, _COUPON, _TAKEN, _OTHER_CUSTOMER = (UUID(int=number) for number in (10, 41, 42, 43))
+_OVER: Final = {"ended_at": _AT, "ended_unasked": True}
 
 
 def beside_rows(number: int, own: UUID) -> dict[str, dict[str, Any]]:
@@ -74,6 +75,8 @@ def beside_rows(number: int, own: UUID) -> dict[str, dict[str, Any]]:
             "used": 0,
             "redeemed_at": _AT,
             "ended_at": None,
+            "ended_by": None,
+            "ended_unasked": False,
         },
     }
 
@@ -131,18 +134,19 @@ FORBIDDEN_BESIDE: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("fk_coupon_plan_coupon_id", "coupon_plan", {"coupon_id": _NOBODY}),
     ("fk_coupon_plan_plan_id", "coupon_plan", {"plan_id": _NOBODY}),
     ("ck_redemption_percent_or_won", "redemption", {"percent": None}),
-    ("ck_redemption_within_its_periods", "redemption", {"used": 3}),
-    ("ck_redemption_within_its_periods", "redemption", {"used": -1}),
-    ("ck_redemption_ended_once_it_is_used_up", "redemption", {"used": 2}),
-    ("ck_redemption_ended_once_it_is_used_up", "redemption", {"used": 1, "ended_at": _AT}),
-    ("ck_redemption_ended_once_it_is_used_up", "redemption", {"periods": None, "ended_at": _AT}),
+    ("ck_redemption_used_from_nothing", "redemption", {"used": -1}),
+    ("ck_redemption_ended_once_it_is_used_up", "redemption", {"used": 1, **_OVER}),
+    ("ck_redemption_ended_once_it_is_used_up", "redemption", {"periods": None, **_OVER}),
+    ("ck_redemption_ended_by_a_decision", "redemption", {"used": 2, "ended_at": _AT}),
+    ("ck_redemption_ended_by_a_decision", "redemption", {"ended_unasked": True}),
+    ("fk_redemption_ended_by", "redemption", {"used": 2, "ended_at": _AT, "ended_by": _NOBODY}),
     ("fk_redemption_subscription_id", "redemption", {"subscription_id": _NOBODY}),
     ("fk_redemption_coupon_id", "redemption", {"coupon_id": _NOBODY}),
     ("uq_redemption_running", "redemption", {"subscription_id": _ADOPTED}),
     (
         "uq_redemption_subscription_id_coupon_id",
         "redemption",
-        {"subscription_id": _ADOPTED, "coupon_id": _TAKEN, "used": 2, "ended_at": _AT},
+        {"subscription_id": _ADOPTED, "coupon_id": _TAKEN, "used": 2, **_OVER},
     ),
     ("ck_invoice_line_sign_is_its_kinds", "invoice_line", {"kind": "coupon"}),
 )
@@ -186,6 +190,17 @@ BROKEN_BESIDE: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ),
     ("item_is_owed_once", (_ITEM.format(subscription=_SOME, invoice=_PAID),)),
     ("coupon_is_used_for_its_periods", (_CODE.format(redeemed=1), _HAS_IT)),
+    *(
+        ("promotion_end_is_decided", (_CODE.format(redeemed=1), _HAS_IT, *wrong))
+        for wrong in (
+            (
+                "ALTER TABLE redemption DROP CONSTRAINT ck_redemption_ended_by_a_decision",
+                "UPDATE redemption SET periods = 1, ended_at = now()",
+            ),
+            ("UPDATE redemption SET periods = 1",),
+            (),  # the last invoice of who has it is not lowered
+        )
+    ),
     ("coupon_counts_its_redemptions", (_CODE.format(redeemed=1),)),
     ("nothing_carried_is_lost", (f"UPDATE subscription SET carried = 1 WHERE id = {_SOME}",)),
 )

@@ -18,14 +18,15 @@ from tests.support.mortal import next_instant
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from billing.record_consent import Recorded
     from tests.support.house import House
 
 BY = By(actor="mina", reason="spring prices")
 
 
-def say(house: House, sub: UUID, at: datetime, answer: Answer = Answer.AGREED) -> None:
+def say(house: House, sub: UUID, at: datetime, answer: Answer = Answer.AGREED) -> Recorded:
     said = Statement(subscription=str(sub), at=at, through="web", text_version="v3", ref="form-77", answer=answer)
-    record_consent(house.database, said, by=BY)
+    return record_consent(house.database, said, by=BY)
 
 
 def tell(house: House, sub: UUID, at: datetime) -> None:

@@ -81,8 +81,8 @@ MACHINES: Final = (
     ),
     Machine(
         name="Change of price",
-        told="From a period on a subscription is to owe another price, or its trial is to become paid. It is decided"
-        " when that period is due: a rise is made with consent and a notice in time only.",
+        told="From a period on a subscription is to owe another price, its trial is to become paid, or its coupon is to"
+        " end. It is decided when that period is due: a rise is made with consent and a notice in time only.",
         states=ChangeState,
         table=CHANGE_TABLE,
         starts=(ChangeState.PLANNED,),

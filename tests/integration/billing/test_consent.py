@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from billing.change_subscription import pause, resume
+from billing.coupons import CouponTerms, add_coupon, apply_coupon
 from billing.export_evidence import export_evidence
 from billing.foresee import foresee
 from billing.move_price import move_named, move_version, withdraw_changes
 from billing.record_consent import record_consents
 from domain.consent import Answer
 from domain.consent_file import Statement
+from domain.coupon import Discount
 from domain.errors import BadInput, Conflict, NotFound
 from models.session import DatabaseTrouble
 from tests.fakes.gateway import Fate
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+#: Percent off, for so many periods.
+COUPONS = {"HALF": (50, 1), "TENTH": (10, 2), "ALL": (100, 1), "THIRD": (33, 3)}
+#: Of 44 days, those from this one on without anybody's act.
+QUIET_FROM = 30
 SEOUL = ZoneInfo("Asia/Seoul")
 MARCH = datetime(2026, 3, 31, 10, tzinfo=SEOUL)  # the third period of who began on 31 January
 
@@ -191,20 +197,22 @@ class Acts:
 
     def __init__(self, house: House, subs: Sequence[UUID], drawn: random.Random) -> None:
         self.house, self.subs, self.drawn = house, subs, drawn
-        self.said: dict[UUID, list[tuple[datetime, Answer]]] = {sub: [] for sub in subs}
+        self.said: dict[UUID, list[tuple[datetime, Answer, int]]] = {sub: [] for sub in subs}
         self.told: dict[UUID, list[datetime]] = {sub: [] for sub in subs}
 
     def one(self, sub: UUID) -> None:
         """A random one; it may be refused."""
-        act = self.drawn.choice(["say", "say", "tell", "tell", "refuse", "pause", "resume"])
+        act = self.drawn.choice(["say", "say", "tell", "tell", "refuse", "pause", "resume", "coupon"])
         try:
             if act in {"say", "refuse"}:
                 answer = Answer.AGREED if act == "say" else Answer.REFUSED
-                say(self.house, sub, self.house.now, answer)
-                self.said[sub].append((self.house.now, answer))
+                recorded = say(self.house, sub, self.house.now, answer)
+                self.said[sub].append((self.house.now, answer, recorded.new_won))
             elif act == "tell":
                 tell(self.house, sub, self.house.now)
                 self.told[sub].append(self.house.now)
+            elif act == "coupon":
+                apply_coupon(self.house.database, sub, self.drawn.choice(list(COUPONS)), by=BY)
             elif self.drawn.random() < 0.2:
                 {"pause": pause, "resume": resume}[act](self.house.ports, sub, by=BY)
         except (BadInput, Conflict):
@@ -223,43 +231,77 @@ class Acts:
                 assert answers[-1][1] is Answer.AGREED
                 assert at - answers[-1][0] <= timedelta(days=30)
                 assert any(timedelta(days=7) <= at - each for each in self.told[sub])
+                assert row.amount <= answers[-1][2]
                 rises, conversions = rises + (last > 0), conversions + (last == 0)
             last = row.amount
         return rises, conversions
 
 
 def test_no_charge_is_ever_above_what_its_customer_agreed_to(house: House) -> None:
-    """Random moves, answers, notices, pauses over seven months; the oracle is the list of acts that the test kept."""
+    """Random moves, coupons, answers, notices, pauses over seven months; the oracle is the list of acts that it kept.
+
+    In quiet days between them what is opened is what was foreseen.
+    """
     drawn = random.Random(20_261_128)
+    house.plan("strict")
     without_consent(house, "stay", trial_days=20)
+    with house.database.transaction() as tx:
+        tx.connection.execute(text("UPDATE plan SET without_consent = 'end' WHERE code = 'strict'"))
+    for code, (percent, periods) in COUPONS.items():
+        terms = CouponTerms(code=code, discount=Discount(percent=percent), periods=periods)
+        add_coupon(house.database, terms, zone_name="Asia/Seoul", by=BY)
     refs = [f"c{number:02d}" for number in range(16)]
     bring_in(
         house,
         *(
-            {"customer_ref": ref, "started_on": "2026-01-31", **({"last_paid_amount": 9_900} if number % 3 else {})}
+            {
+                "customer_ref": ref,
+                "started_on": "2026-01-31",
+                "plan": "strict" if number % 4 == 1 else "basic",
+                **({"last_paid_amount": 9_900} if number % 3 else {}),
+            }
             for number, ref in enumerate(refs)
         ),
     )
     subs = [subscription_of(house, ref) for ref in refs]
     acts = Acts(house, subs, drawn)
-    versions = 1
+    versions, quiet_since = 1, house.now
+    foreseen: list[tuple[UUID, int, int]] = []
     for day in range(220):
-        if day % 40 == 20:
+        if day % 44 == 20:
             house.advance(minutes=1)
             versions += 1
             on = (house.now.astimezone(SEOUL) + timedelta(days=3)).date()
             rise(house, to=drawn.choice([7_900, 9_900, 11_900, 14_900]), on=on)
             for version in range(1, versions):
                 move_version(house.database, "basic", from_version=version, to_version=versions, by=BY)
-        for sub in drawn.sample(subs, 5):
-            acts.one(sub)
+        if day % 44 < QUIET_FROM:
+            for sub in drawn.sample(subs, 7):
+                acts.one(sub)
+        elif day % 44 == QUIET_FROM:
+            house.tick()  # what the last acts did is done
+            foreseen = foreseen_of(house, until=house.now + timedelta(days=43 - QUIET_FROM))
+            quiet_since = house.now
         house.tick()
+        if day % 44 == 43:
+            opened = "SELECT subscription_id, ordinal, amount FROM invoice WHERE opened_at > :since AND amount > 0"
+            assert foreseen == sorted(tuple(row) for row in house.rows(opened, since=quiet_since))
         house.advance(days=1)
 
     found = [acts.refuse_more_than_agreed(sub, 9_900 if number % 3 else 0) for number, sub in enumerate(subs)]
     assert sum(rises for rises, _ in found) > 3
     assert sum(conversions for _, conversions in found) > 2
+    ends = {row.state for row in house.rows("SELECT state FROM price_change WHERE kind = 'promotion'")}
+    assert {"made", "lapsed", "ended"} <= ends
     assert broken(house) == []
+
+
+def foreseen_of(house: House, *, until: datetime) -> list[tuple[UUID, int, int]]:
+    """What is foreseen and not opened yet."""
+    opened = {tuple(row) for row in house.rows("SELECT subscription_id, ordinal FROM invoice")}
+    with house.database.reading() as tx:
+        lines = [(each.subscription_id, each.ordinal, each.amount) for each in foresee(tx, until=until)]
+    return sorted(line for line in lines if line[:2] not in opened)
 
 
 def test_an_end_for_want_of_consent_waits_for_a_charge_of_which_nobody_knows(house: House) -> None:
