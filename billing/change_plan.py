@@ -16,6 +16,7 @@ from billing.change_subscription import lock_subscription
 from billing.change_within_period import ChangeWithin
 from billing.forecast import expect_charge, expect_item
 from billing.one_off_items import refuse_too_much
+from billing.promotions import plan_ends
 from billing.running_periods import Rate
 from domain.errors import Conflict, NotFound
 from domain.instants import civil_date
@@ -24,7 +25,7 @@ from domain.price import refuse_too_much as refuse_quantity
 from domain.schedule import has_billing_days
 from domain.subscription import BILLABLE
 from models.queries import change_plan as queries
-from models.queries import installation
+from models.queries import consent, installation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -136,7 +137,7 @@ class _Asked:
             raise Conflict(
                 f"{name} has a {row.stops_as} ahead, at {row.stops_at}; `jeonggi subscription keep` takes it back"
             )
-        if row.changes_at is not None:
+        if row.changes_at is not None and not self._has.in_promotion:
             raise Conflict(
                 f"{name} has a change of price ahead, at {row.changes_at}; ask again after it, or take it back by"
                 " `jeonggi price-change withdraw`"
@@ -200,6 +201,10 @@ class _Asked:
                 **anchor_columns(self._calendar),
             },
         )
+        if self._has.in_promotion:  # its end is told and asked for anew: it comes to other won, on another day
+            consent.withdraw_planned(tx, [changed.subscription_id])
+            consent.free_price(tx, [changed.subscription_id])
+            plan_ends(tx, [changed.subscription_id], actor=by.actor)
         if self._within is not None:
             self._within.write(by)
         if self._is_cut:

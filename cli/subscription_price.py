@@ -70,7 +70,7 @@ def move_price(
     if moved.left:
         say(
             f"{moved.left:,} are left: their trial is over before a notice of another price could be in time, or the"
-            " end of their coupon is ahead, which naming one with --subscription puts off: `jeonggi price-change list`"
+            " end of their coupon is ahead, which a move by name puts off: `jeonggi price-change list`"
         )
 
 

@@ -10,9 +10,11 @@ import pytest
 from billing.change_plan import change_plan
 from billing.change_quantity import change_quantity
 from billing.change_subscription import By, pause
+from billing.coupons import CouponTerms, add_coupon, apply_coupon
 from billing.foresee import foresee
 from billing.give_back import GiveBack, Giving
 from billing.stop_subscription import stop_subscription
+from domain.coupon import Discount
 from domain.errors import BadInput, Conflict, NotFound
 from domain.stop import Stop
 from tests.support.consents import broken
@@ -133,6 +135,32 @@ def test_a_plan_that_bills_otherwise_from_the_next_period_on_keeps_the_day_of_th
         run(house)
 
     assert periods(house)[-2:] == [("period", 2, "2026-03-31", 62_000), ("period", 3, "2026-04-30", 62_000)]
+    assert broken(house) == []
+
+
+def test_a_coupon_goes_on_with_the_other_plan_and_its_end_is_asked_for_anew(house: House) -> None:
+    add_coupon(
+        house.database,
+        CouponTerms(code="HALF", discount=Discount(percent=50), periods=2),
+        zone_name="Asia/Seoul",
+        by=BY,
+    )
+    sub = house.subscription(plan="basic", started_on=date(2026, 3, 1))
+    apply_coupon(house.database, sub, "HALF", by=BY)
+    house.to(datetime(2026, 3, 1, 1, tzinfo=UTC))
+    run(house)
+    house.advance(days=10)
+
+    settled = change_plan(house.database, sub, "more", now=True, by=BY).settled
+    assert settled is not None
+    assert settled.charged == 21 * 500
+    rows = house.rows("SELECT state, from_ordinal, old_won, new_won FROM price_change ORDER BY planned_at")
+    assert [tuple(row) for row in rows] == [("withdrawn", 2, 15_500, 31_000), ("planned", 2, 31_000, 62_000)]
+    for _ in range(3):
+        run(house)
+        house.advance(days=31)
+
+    assert charged(house) == [15_500, 10_500, 31_000, 31_000]  # nobody agreed to its end
     assert broken(house) == []
 
 
