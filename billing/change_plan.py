@@ -16,7 +16,7 @@ from billing.change_subscription import lock_subscription
 from billing.change_within_period import ChangeWithin
 from billing.forecast import expect_charge, expect_item
 from billing.one_off_items import refuse_too_much
-from billing.promotions import plan_ends
+from billing.promotions import plan_end_anew
 from billing.running_periods import Rate
 from domain.errors import Conflict, NotFound
 from domain.instants import civil_date
@@ -25,7 +25,7 @@ from domain.price import refuse_too_much as refuse_quantity
 from domain.schedule import has_billing_days
 from domain.subscription import BILLABLE
 from models.queries import change_plan as queries
-from models.queries import consent, installation
+from models.queries import installation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -137,7 +137,7 @@ class _Asked:
             raise Conflict(
                 f"{name} has a {row.stops_as} ahead, at {row.stops_at}; `jeonggi subscription keep` takes it back"
             )
-        if row.changes_at is not None and not self._has.in_promotion:
+        if row.changes_at is not None and not row.in_promotion:
             raise Conflict(
                 f"{name} has a change of price ahead, at {row.changes_at}; ask again after it, or take it back by"
                 " `jeonggi price-change withdraw`"
@@ -201,10 +201,8 @@ class _Asked:
                 **anchor_columns(self._calendar),
             },
         )
-        if self._has.in_promotion:  # its end is told and asked for anew: it comes to other won, on another day
-            consent.withdraw_planned(tx, [changed.subscription_id])
-            consent.free_price(tx, [changed.subscription_id])
-            plan_ends(tx, [changed.subscription_id], actor=by.actor)
+        if self._row.in_promotion:
+            plan_end_anew(tx, changed.subscription_id, actor=by.actor)
         if self._within is not None:
             self._within.write(by)
         if self._is_cut:

@@ -14,6 +14,7 @@ from billing.change_subscription import lock_subscription
 from billing.forecast import expect_item, expect_more
 from billing.lines import Reckoning, gather
 from billing.one_off_items import next_due
+from billing.promotions import plan_end_anew
 from domain.errors import BadInput, Conflict
 from domain.foreign import AdoptionState
 from domain.plan_dates import LAST_BILLING_DAY
@@ -109,6 +110,8 @@ def move_billing_day(database: Database, subscription_id: UUID, day: int, *, by:
         )
         if not dry_run:
             anchor.write_anchor(tx, subscription_id, anchor=anchor_columns(moved_to), term_ends_at=moved_to.ends_at)
+            if subscription.in_promotion:
+                plan_end_anew(tx, subscription_id, actor=by.actor)
             _expect(tx, subscription, moved_to, more=moved.periods[0].won - stood[0].won)
             _tell(tx, moved, by)
         return moved
@@ -134,7 +137,7 @@ def _refuse_what_is_ahead(tx: Transaction, subscription: Row[Any]) -> None:
             f"the trial of subscription {row.id} is decided at {row.changes_at}, and its customer was told what is paid"
             " from then on; ask again once that is over"
         )
-    if row.changes_at is not None:
+    if row.changes_at is not None and not row.in_promotion:
         raise Conflict(
             f"subscription {row.id} has a change of price ahead, from {row.changes_at} on; ask again after it, or"
             " `jeonggi price-change withdraw` takes it back"

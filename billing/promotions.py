@@ -126,6 +126,16 @@ def plan_ends(tx: Transaction, ids: Sequence[UUID], *, actor: str) -> int:
     return len(changes)
 
 
+def plan_end_anew(tx: Transaction, subscription_id: UUID, *, actor: str) -> None:
+    """Plan the end of a locked subscription's coupon again: it comes to other won, or on another day.
+
+    What was said about it as it was planned before does not count for it.
+    """
+    consent.withdraw_planned(tx, [subscription_id])
+    consent.free_price(tx, [subscription_id])
+    plan_ends(tx, [subscription_id], actor=actor)
+
+
 def plan_missing_ends(database: Database) -> int:
     """Plan the ends of coupons that a release before this one left without: run when the schema is brought up to date.
 

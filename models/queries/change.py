@@ -35,6 +35,8 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
             " s.changes_from, s.changes_at,"
             " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'planned'"
             "  AND pc.kind = 'conversion') AS in_trial,"
+            " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'planned'"
+            "  AND pc.kind = 'promotion') AS in_promotion,"
             " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'ended')"
             " AS lacked_consent,"
             " s.term_ends_at, s.minimum_periods,"

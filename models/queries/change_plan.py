@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from domain.consent import ChangeKind, ChangeState
 from models.queries.bulk import update_rows
 from models.queries.periods import PLAN_CALENDAR
 from models.subscription import Subscription
@@ -26,9 +25,7 @@ _PLAN: Final = text(
     " AND v.effective_from <= :now ORDER BY v.effective_from DESC LIMIT 1) pp ON true WHERE p.code = :code"
 )
 _AGREED: Final = text(
-    "SELECT s.plan_id, s.quantity, p.code AS plan, pp.amount, EXISTS (SELECT FROM price_change pc"
-    f"  WHERE pc.subscription_id = s.id AND pc.state = '{ChangeState.PLANNED}'"
-    f"  AND pc.kind = '{ChangeKind.PROMOTION}') AS in_promotion FROM subscription s"
+    "SELECT s.plan_id, s.quantity, p.code AS plan, pp.amount FROM subscription s"
     " JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id WHERE s.id = :id"
 )
 

@@ -116,7 +116,7 @@ def test_who_comes_within_a_month_pays_its_share_and_everybody_is_charged_on_the
         ("add_on", "storage (14 of 28 days)", 1, 1_501),
         ("coupon", "HALF: 50 % off", 1, -23_250),
     ]
-    assert amounts(house, subs["half"])[1:] == [96_003, 96_003]
+    assert amounts(house, subs["half"])[1:] == [49_503, 49_503]  # nobody agreed to the coupon's end
     assert _lines(house, subs["trial"], 0)[0] == ("base", "plan basic (9 of 28 days)", 1, 9_964)
     assert amounts(house, subs["long-ago"]) == [31_000] * 3
     assert amounts(house, subs["nearly-nothing"]) == [0, 103, 100, 100]
@@ -331,3 +331,24 @@ def test_what_cannot_be_moved_is_refused_and_nothing_is_written(house: House) ->
         move_billing_day(house.database, due, 5, by=BY)
     assert house.value("SELECT count(*) FROM audit_entry") == before
     assert house.value("SELECT count(*) FROM subscription WHERE billing_day IS NOT NULL") == 0
+
+
+def test_the_end_of_a_coupon_is_asked_for_on_its_new_day(house: House) -> None:
+    house.plan(amount=31_000)
+    sub = house.subscription(started_on=date(2026, 1, 31))
+    terms = CouponTerms(code="HALF", discount=Discount(percent=50), periods=2)
+    add_coupon(house.database, terms, zone_name="Asia/Seoul", by=BY)
+    apply_coupon(house.database, sub, "HALF", by=BY)
+    live(house, until=START + timedelta(days=1))
+
+    move_billing_day(house.database, sub, 10, by=BY)
+    rows = house.rows("SELECT state, from_ordinal, effective_at FROM price_change ORDER BY planned_at, state DESC")
+    assert [tuple(row) for row in rows] == [
+        ("withdrawn", 2, datetime(2026, 3, 31, 1, tzinfo=UTC)),
+        ("planned", 2, datetime(2026, 3, 10, 1, tzinfo=UTC)),
+    ]
+    foreseen = _foreseen(house, days=100)
+    live(house, until=START + timedelta(days=101))
+
+    assert foreseen == _opened(house, after=START + timedelta(days=1))
+    assert broken(house) == []
