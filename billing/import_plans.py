@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.usage_resolvers import refuse_not_installed
 from domain.errors import Conflict
 from domain.instants import civil_date
 from domain.plan_file import CONSENT_KEYS
@@ -52,8 +53,10 @@ def import_plans(
         dry_run: Only say what would be made.
 
     Raises:
+        BadInput: A plan bills by use, and what it names for that is not installed.
         Conflict: A plan that stands differs; the sentence names it and the field. Nothing was written.
     """
+    refuse_not_installed([plan.terms.usage for plan in plans])
     with database.transaction() as tx:
         importing.lock_plans(tx)
         standing = importing.plans_by_code(tx, [plan.code for plan in plans])

@@ -12,7 +12,9 @@ from domain.coupon import Discount, RunningCoupon, uses_left
 from domain.invoice_line import Item, LineKind, Owed
 from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes
 from domain.price import Price, Vat
+from domain.usage import WaitingUsage
 from models.queries import beside as queries
+from models.queries import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,16 +46,21 @@ class Gathered:
 
     add_ons: dict[UUID, tuple[AddOn, ...]] = field(default_factory=dict)
     items: dict[UUID, tuple[WaitingItem, ...]] = field(default_factory=dict)
+    usage: dict[UUID, tuple[WaitingUsage, ...]] = field(default_factory=dict)
     coupons: dict[UUID, Row[Any]] = field(default_factory=dict)
     credit: dict[UUID, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodOwed:
-    """What a period owes, and what it used up of what stands: item ids, won of credit, whether a coupon."""
+    """What a period owes, and what it used up of what stands: item ids, won of credit, whether a coupon.
+
+    ``usage``: of which periods it has what they used.
+    """
 
     owed: Owed
     items: tuple[UUID, ...]
+    usage: tuple[int, ...]
     credit: int
     is_coupon_used: bool
 
@@ -76,6 +83,9 @@ def gather(tx: Transaction, subscriptions: Sequence[Row[Any]], *, lock: bool = F
     for row in queries.waiting_items(tx, ids):
         waiting = WaitingItem(id=row.id, item=item_of(row, LineKind.ITEM))
         found.items[row.subscription_id] = (*found.items.get(row.subscription_id, ()), waiting)
+    for row in usage.waiting_usage(tx, ids):
+        used = WaitingUsage(ordinal=row.ordinal, items=tuple(Item(kind=LineKind.USAGE, **line) for line in row.lines))
+        found.usage[row.subscription_id] = (*found.usage.get(row.subscription_id, ()), used)
     found.coupons = {row.subscription_id: row for row in queries.running_coupons(tx, ids)}
     found.credit = dict(queries.credit_of(tx, [row.customer_id for row in subscriptions], lock=lock))
     return found
@@ -95,6 +105,7 @@ class Reckoning:
             add_ons=gathered.add_ons.get(subscription.id, ()),
             carried=Part(amount=subscription.carried, tax_free=subscription.carried_tax_free),
             items=gathered.items.get(subscription.id, ()),
+            usage=gathered.usage.get(subscription.id, ()),
             coupon=None if self.coupon is None else _running(self.coupon),
         )
 
@@ -117,6 +128,7 @@ class Reckoning:
         return PeriodOwed(
             owed=owed,
             items=tuple(waiting.id for waiting in before.items),
+            usage=tuple(each.ordinal for each in before.usage if each.ordinal < period.ordinal),
             credit=used,
             is_coupon_used=any(line.kind is LineKind.COUPON for line in owed.lines),
         )

@@ -164,12 +164,15 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
             batch.skips.append(_skip(subscription, due))
             last = due.last
             continue
+        if not _is_known(subscription, due, gathered):
+            break  # it has fallen due since they were asked for
         last = due.period.ordinal
         period = reckoning.period(due.period)
         invoice = _invoice(tx, subscription, due, period.owed)
         batch.invoices.append(invoice)
         batch.lines.extend(line_rows(invoice["id"], period.owed))
         batch.used.items.extend((item, invoice["id"]) for item in period.items)
+        batch.used.usage.extend((subscription.id, ordinal, invoice["id"]) for ordinal in period.usage)
         if period.credit:
             batch.used.credit.append((subscription.customer_id, invoice["id"], period.credit))
         coupons_used += period.is_coupon_used
@@ -201,6 +204,14 @@ def _ahead(
         return None, None
     batch.changes.append(change)
     return change["from_ordinal"], change["effective_at"]
+
+
+def _is_known(subscription: Row[Any], due: DuePeriod, gathered: Gathered) -> bool:
+    """Whether it is known what the period before one used, if that is billed."""
+    before = due.period.ordinal - 1
+    if subscription.usage is None or before < 0:
+        return True
+    return any(used.ordinal == before for used in gathered.usage.get(subscription.id, ()))
 
 
 def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed) -> dict[str, Any]:

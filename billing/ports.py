@@ -59,6 +59,7 @@ class Limits:
     patience: Patience
     max_behind: int  # periods that may be caught up
     brakes: Brakes = field(default_factory=Brakes)
+    usage_timeout_seconds: float = 10  # the merchant's own code may take so long to tell what a period used
     #: Charge runs, and runs that ask, which this channel has at once, over all workers; None: no bound.
     charge_runs: int | None = None
     look_runs: int | None = None

@@ -14,12 +14,14 @@ from rich.console import Console
 
 from billing.check_channel import check_channel
 from billing.look_at_brakes import look_at_brakes
+from billing.usage_resolvers import installed
 from cli.options import AsJson
 from cli.output import say_json
 from domain.errors import BillingError, Misconfigured, TokenNotYet
 from domain.instants import zone
+from domain.usage import GROUP
 from models.migrate import is_at_head
-from models.queries import hint, hold, listing
+from models.queries import hint, hold, listing, usage
 from models.session import Database
 from runtime.channels import ChannelSettings
 from runtime.settings import Settings, load_settings
@@ -76,6 +78,7 @@ def look() -> list[Line]:
         if lines[-1].ok:
             lines.append(_looked("hooks", lambda: _hooks(found)))
             lines.append(_looked("holds", lambda: _holds(found)))
+            lines.append(_looked("usage", lambda: _usage(found)))
         lines.append(_looked("redis", lambda: _redis(found)))
     lines.extend(_gateways(found))
     return lines
@@ -167,6 +170,27 @@ def _holds(settings: Settings) -> str:
         f"{seen.holds:,} stand, of {seen.subscriptions:,} subscriptions: {seen.charges:,} charges of {seen.won:,} won"
         " are due and wait; `jeonggi hold list` tells which"
     )
+
+
+def _usage(settings: Settings) -> str:
+    """Who waits for what was used; a problem once asking has failed, or where what a plan names is not installed."""
+    with _opened(settings) as database, database.reading() as tx:
+        names = usage.names_in_use(tx)
+        seen: Any = usage.waiting_counts(tx)
+    if not names:
+        return "no plan bills by use"
+    missing = [name for name in names if name not in installed()]
+    if missing:
+        raise Misconfigured(
+            f"plans name {', '.join(missing)}, which no installed package has as an entry point of {GROUP}: install it"
+            " beside jeonggi, for the workers too"
+        )
+    if seen.held:
+        raise Misconfigured(
+            f"{seen.held:,} subscriptions are due and not charged, for asking what they used failed: `jeonggi usage"
+            " list` tells why"
+        )
+    return f"{', '.join(names)}: installed; {seen.waiting:,} subscriptions are being asked about"
 
 
 def _redis(settings: Settings) -> str:

@@ -31,6 +31,7 @@ from cli import (
     refund,
     schedule,
     subscription,
+    usage,
     window,
 )
 from cli.doctor import doctor
@@ -62,6 +63,7 @@ for _noun in (
     invoice,
     add_on,
     item,
+    usage,
     credit,
     coupon,
     attempt,

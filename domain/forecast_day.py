@@ -30,6 +30,7 @@ TAKES_AWAY: Final = (
     "subscription.trial_goes_on",
     "subscription.billing_day_moved",
     "subscription.plan_changed",
+    "usage.failed",
 )
 BRINGS: Final = (
     "subscription.imported",
@@ -42,6 +43,7 @@ BRINGS: Final = (
     "subscription.due_time_moved",
     "subscription.billing_day_moved",
     "subscription.plan_changed",
+    "usage.resolved",
 )
 CHANGES_THE_AMOUNT: Final = (
     "item.added",
@@ -58,6 +60,7 @@ CHANGES_THE_AMOUNT: Final = (
     "subscription.promotion_end_planned",
     "subscription.promotion_ended",
     "subscription.promotion_goes_on",
+    "usage.resolved",
 )
 
 #: Whose charge, of which period, won, and when it is due (UTC).

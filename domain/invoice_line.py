@@ -24,6 +24,7 @@ class LineKind(StrEnum):
     SETUP = "setup"  # once, with the first period of a subscription that began with us
     ADD_ON = "add_on"  # a period, beside the plan
     ITEM = "item"  # once, put on the next invoice by a person
+    USAGE = "usage"  # what the period before used
     PRORATION = "proration"  # once, for the rest of a period that was changed
     COUPON = "coupon"  # less: off the base
     CREDIT = "credit"  # less: what the customer was granted

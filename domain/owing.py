@@ -1,8 +1,8 @@
 """What does a period owe? A function of the subscription's terms, what stands for it beside them, and its ordinal.
 
-First what is owed: the plan, its setup fee, add-ons, one-off items, what was carried. Of a partial period what comes
-with every period costs its share: the plan, and add-ons. Then what lowers it: a coupon, off the base; credit, off all
-of it; and what is left of it below the least that can be charged is carried on.
+First what is owed: the plan, its setup fee, add-ons, one-off items, what was used, what was carried. Of a partial
+period what comes with every period costs its share: the plan, and add-ons. Then what lowers it: a coupon, off the
+base; credit, off all of it; and what is left of it below the least that can be charged is carried on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from domain.invoice_line import Owed
     from domain.price import Price
     from domain.proration import Share
+    from domain.usage import WaitingUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +71,15 @@ class AddOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What stands for a subscription beside its terms. ``credit`` is its customer's, in won."""
+    """What stands for a subscription beside its terms. ``credit`` is its customer's, in won.
+
+    ``usage`` is what periods used: those before the one that is opened are owed with it.
+    """
 
     add_ons: tuple[AddOn, ...] = ()
     carried: Part = Part()
     items: tuple[WaitingItem, ...] = ()
+    usage: tuple[WaitingUsage, ...] = ()
     coupon: RunningCoupon | None = None
     credit: int = 0
 
@@ -94,6 +99,7 @@ def owes(terms: Terms, beside: Beside, *, ordinal: int, share: Share | None = No
     base = base_item(description=terms.plan_name, quantity=terms.quantity, price=terms.price)
     more = [_shared(base, share), *_beside(terms, beside, ordinal, share)]
     lines, after = _lowered(more, beside)
+    after = replace(after, usage=tuple(used for used in beside.usage if used.ordinal >= ordinal))
     return reckon(lines, vat=terms.price.vat, card_quota=terms.price.card_quota), after
 
 
@@ -116,6 +122,7 @@ def _beside(terms: Terms, beside: Beside, ordinal: int, share: Share | None) -> 
         yield Item(kind=LineKind.SETUP, description="setup fee", quantity=1, unit_amount=terms.price.setup_fee)
     yield from (_shared(add_on.item, share) for add_on in beside.add_ons if add_on.runs(ordinal))
     yield from (waiting.item for waiting in beside.items)
+    yield from (item for used in beside.usage if used.ordinal < ordinal for item in used.items)
     if beside.carried.amount:
         yield _carried("carried over from before", beside.carried)
 

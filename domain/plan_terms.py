@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from domain.billing_period import AfterOutage
+from domain.business_day import Shift
 from domain.errors import BadInput
 from domain.file_value import shown
+from domain.usage import read_usage_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from domain.schedule import Schedule
 
-PLAN_TERM_KEYS: Final = ("after_outage", "periods", "minimum_periods")
+PLAN_TERM_KEYS: Final = ("after_outage", "periods", "minimum_periods", "usage")
 
 #: Our choices: a period a day for more than two years, and nobody agrees for longer than a life.
 MOST_PERIODS: Final = 999
@@ -23,11 +25,15 @@ _LONGEST_DAYS: Final = 36_525
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanTerms:
-    """``periods``: so many, and it ends; None: it goes on. ``minimum_periods``: a customer is bound for so many."""
+    """``periods``: so many, and it ends; None: it goes on. ``minimum_periods``: a customer is bound for so many.
+
+    ``usage``: the entry point that tells what a period used (``domain/usage.py``); None: nothing is billed by use.
+    """
 
     after_outage: AfterOutage = AfterOutage.ALL
     periods: int | None = None
     minimum_periods: int | None = None
+    usage: str | None = None
 
 
 def read_plan_terms(table: Mapping[str, object], schedule: Schedule, where: str) -> PlanTerms:
@@ -42,10 +48,17 @@ def read_plan_terms(table: Mapping[str, object], schedule: Schedule, where: str)
             f"{where}: minimum_periods = {minimum} is more than periods = {periods}; nobody is bound for longer than"
             " the agreement runs"
         )
+    usage = read_usage_name(table.get("usage"), where)
+    if usage is not None and table.get("shift") == Shift.PREVIOUS:
+        raise BadInput(
+            f'{where}: with shift = "previous" it may be charged before the period is over whose use is billed; give'
+            ' "next" or "none", or leave usage out'
+        )
     return PlanTerms(
         after_outage=_after_outage(table.get("after_outage", AfterOutage.ALL.value), where),
         periods=periods,
         minimum_periods=minimum,
+        usage=usage,
     )
 
 

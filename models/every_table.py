@@ -17,6 +17,7 @@ from models import (  # noqa: F401 - they register their tables
     proration,
     refund,
     subscription,
+    usage,
 )
 from models.base import Base
 

@@ -70,6 +70,7 @@ class Plan(Base):
     after_outage: Mapped[Word] = mapped_column(server_default=AfterOutage.ALL)
     periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: so many, and it completes
     minimum_periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: bound for so many
+    usage: Mapped[str | None] = mapped_column(Text)  # the entry point that tells what a period used; None: nothing
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 

@@ -181,6 +181,10 @@ class Settings(BaseSettings):
     max_periods_behind: Count = Field(
         120, description="Past periods of one subscription that catching up opens at most, before a person is asked."
     )
+    usage_timeout_seconds: Seconds = Field(
+        10, description="Your own code may take so long to tell [what a period used](usage.md), and a quarter of"
+        " JEONGGI_SOFT_LIMIT_SECONDS at most; what overruns counts as failed, and is asked again."
+    )  # fmt: skip
     breaker_run: Count = Field(
         5, description="So many charges in trouble in a row (no answer, 5xx, no connection) open a channel's breaker"
         " ([brakes](brakes.md))."

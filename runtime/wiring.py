@@ -186,6 +186,8 @@ def limits_of(settings: Settings, channel: ChannelSettings) -> Limits:
         ),
         max_behind=settings.max_periods_behind,
         brakes=brakes_of(settings),
+        # A tick, which lasts half of that, asks once at least.
+        usage_timeout_seconds=min(settings.usage_timeout_seconds, settings.soft_limit_seconds / 4),
         hint_look_ups_a_minute=settings.hook_look_ups_a_minute,
         hint_retention=timedelta(days=settings.hook_retention_days),
     )

@@ -16,6 +16,7 @@ from billing.halt_channel import is_running
 from billing.hold_charges import tell_expired_holds
 from billing.make_what_has_come import make_what_has_come
 from billing.open_period import open_due_periods
+from billing.resolve_usage import resolve_usage
 from domain.window import closed_at
 from models.queries import brake, claim, foreign, hint, installation, refund, resolve
 from scheduler.pace import CHARGE_RUNS, Bell
@@ -50,7 +51,11 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
         did["come"] += come.subscriptions - come.set_aside
         did["set_aside"] += opened.set_aside + come.set_aside
         if opened.subscriptions == 0 and come.subscriptions == 0:
-            break
+            # Last: what the merchant's own code has to tell first keeps nobody else waiting.
+            asked = resolve_usage(ports, leave_at=leave_at)
+            did["usage"] += asked
+            if asked == 0:
+                break
         _ring_all(channels, enqueue, rung)
     for (bell, _), count in rung.items():
         did[bell] += count

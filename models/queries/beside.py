@@ -17,6 +17,7 @@ from domain.subscription import BILLABLE
 from models.base import listed
 from models.beside import CreditAccount, CreditEntry, InvoiceItem, Redemption
 from models.queries.bulk import insert_rows, update_rows
+from models.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,9 +92,13 @@ def credit_of(tx: Transaction, customer_ids: Sequence[UUID], *, lock: bool) -> M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """What invoices used: (item, invoice); (customer, invoice, won of credit); rows of redemptions."""
+    """What invoices used: (item, invoice); (customer, invoice, won of credit); rows of redemptions.
+
+    ``usage``: (subscription, ordinal of the period that used it, invoice).
+    """
 
     items: list[tuple[UUID, UUID]] = field(default_factory=list)
+    usage: list[tuple[UUID, int, UUID]] = field(default_factory=list)
     credit: list[tuple[UUID, UUID, int]] = field(default_factory=list)
     coupons: list[dict[str, Any]] = field(default_factory=list)
 
@@ -101,6 +106,8 @@ class Used:
 def write_used(tx: Transaction, used: Used) -> None:
     """Write down what invoices used, in their transaction; subscriptions and accounts are locked."""
     update_rows(tx, InvoiceItem, [{"id": item, "invoice_id": invoice} for item, invoice in used.items])
+    told = [{"subscription_id": whose, "ordinal": ordinal, "invoice_id": to} for whose, ordinal, to in used.usage]
+    update_rows(tx, Usage, told, key=("subscription_id", "ordinal"))
     update_rows(tx, Redemption, used.coupons)
     _write_entries(tx, used.credit, kind=CreditKind.USED, sign=-1, reason="an invoice")
 
@@ -108,12 +115,13 @@ def write_used(tx: Transaction, used: Used) -> None:
 def give_back(tx: Transaction, invoice_ids: Sequence[UUID]) -> None:
     """What invoices of locked subscriptions used, and do not owe any more: they have just become void.
 
-    Items wait again, credit is the customer's again, and what was carried to them is carried to the next.
+    Items and usage wait again, credit is the customer's again, and what was carried to them is carried to the next.
     """
     ids = {"ids": list(invoice_ids)}
     if not invoice_ids:
         return
     tx.connection.execute(text("UPDATE invoice_item SET invoice_id = NULL WHERE invoice_id = ANY(:ids)"), ids)
+    tx.connection.execute(text("UPDATE usage SET invoice_id = NULL WHERE invoice_id = ANY(:ids)"), ids)
     tx.connection.execute(
         text(
             "UPDATE subscription s SET carried = s.carried + c.amount,"

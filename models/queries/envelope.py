@@ -12,7 +12,7 @@ from domain.envelope import Envelope, Volume
 from domain.invoice_line import EACH_PERIOD
 from domain.subscription import BILLABLE
 from models.base import listed
-from models.queries import stop
+from models.queries import stop, usage
 from models.queries.beside import WAITS
 from models.queries.periods import CALENDAR
 
@@ -46,15 +46,18 @@ _USUAL_AMOUNT: Final = (
 _ITS_AMOUNT: Final = f"{_USUAL_AMOUNT} * coalesce(i.share_days, 1) / coalesce(i.share_of_days, 1)"
 #: One-off items, which a person asked for by name: those that wait for an invoice, or those of invoice ``i``.
 _ITEMS: Final = "SELECT sum(w.quantity * w.unit_amount)::bigint FROM invoice_item w WHERE"
+#: What periods used, as it was told: what waits, or what invoice ``i`` has.
+_USED: Final = "SELECT sum(u.amount)::bigint FROM usage u WHERE u.subscription_id = s.id AND"
 _ADD_ONS: Final = "SELECT sum(o.quantity * o.unit_amount)::bigint FROM add_on o WHERE o.subscription_id = s.id"
 #: And add-ons that begin, and the setup fee, of who has no period yet, or of the first one.
 _WAITING: Final = (
-    f"coalesce(({_ITEMS} w.subscription_id = s.id AND {WAITS}), 0)"
+    f"coalesce(({_ITEMS} w.subscription_id = s.id AND {WAITS}), 0) + coalesce(({_USED} {usage.WAITS}), 0)"
     f" + coalesce(({_ADD_ONS} AND o.first_ordinal = s.ordinal + 1), 0)"
     " + CASE WHEN s.ordinal < 0 THEN pp.setup_fee ELSE 0 END"
 )
 _ON_IT: Final = (
-    f"coalesce(({_ITEMS} w.invoice_id = i.id), 0) + coalesce(({_ADD_ONS} AND o.first_ordinal = i.ordinal), 0)"
+    f"coalesce(({_ITEMS} w.invoice_id = i.id), 0) + coalesce(({_USED} u.invoice_id = i.id), 0)"
+    f" + coalesce(({_ADD_ONS} AND o.first_ordinal = i.ordinal), 0)"
     " + CASE WHEN i.ordinal = 0 THEN pp.setup_fee ELSE 0 END"
 )
 #: What an invoice should charge: a period what it usually costs; what a person made due, what it says.

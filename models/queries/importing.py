@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: A plan with its price of now; without one for a plan whose first price lies ahead.
 _PLANS: Final = (
     f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.catch_up, p.after_outage, p.periods, p.minimum_periods,"
-    " p.trial_days, p.without_consent, price.id AS plan_price_id, price.amount, price.tax_free, price.vat,"
+    " p.trial_days, p.without_consent, p.usage, price.id AS plan_price_id, price.amount, price.tax_free, price.vat,"
     " price.card_quota, price.setup_fee"
     " FROM plan p LEFT JOIN LATERAL (SELECT pp.* FROM plan_price pp WHERE pp.plan_id = p.id"
     " AND pp.effective_from <= :now ORDER BY pp.effective_from DESC LIMIT 1) price ON true"

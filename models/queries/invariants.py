@@ -25,6 +25,7 @@ from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
 from models.queries.periods import CALENDAR
 from models.queries.stop import IS_OPENED
 from models.queries.stop_invariants import STOP_ATTENTION, STOP_BROKEN
+from models.queries.usage_invariants import IS_LONG_KNOWN, USAGE_ATTENTION, USAGE_BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +55,7 @@ BROKEN: Final[Mapping[str, str]] = {
     **STOP_BROKEN,
     **CONSENT_BROKEN,
     **BESIDE_BROKEN,
+    **USAGE_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"
@@ -89,6 +91,7 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT s.id, 'period ' || s.ordinal + 1 || ' is due since ' || s.next_billing_at || ' and not opened'"
         f" FROM subscription s WHERE s.state IN ({_BILLABLE}) AND s.set_aside_reason IS NULL"
         f" AND s.next_billing_at < :slow_now AND s.created_at < :slow_real AND {IS_OPENED}"
+        f" AND {IS_LONG_KNOWN}"
         # Before these it was not billed: what is due since long is due to be opened only since then.
         " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id"
         "  AND e.kind IN ('subscription.resumed', 'subscription.change_card') AND e.recorded_at >= :slow_real)"
@@ -225,6 +228,7 @@ ATTENTION: Final[Mapping[str, str]] = {
     **FOREIGN_ATTENTION,
     **STOP_ATTENTION,
     **BESIDE_ATTENTION,
+    **USAGE_ATTENTION,
     "invoice_set_aside": "SELECT i.id, i.set_aside_reason FROM invoice i WHERE i.set_aside_reason IS NOT NULL",
     "subscription_set_aside": (
         "SELECT s.id, s.set_aside_reason FROM subscription s WHERE s.set_aside_reason IS NOT NULL"

@@ -27,6 +27,8 @@ def owed_next(tx: Transaction, subscription_id: UUID) -> int:
                 "SELECT s.quantity * pp.amount + s.carried + CASE WHEN s.ordinal < 0 THEN pp.setup_fee ELSE 0 END"
                 " + coalesce((SELECT sum(o.quantity * o.unit_amount) FROM add_on o WHERE o.subscription_id = s.id"
                 "  AND (o.until_ordinal IS NULL OR o.until_ordinal > s.ordinal + 1)), 0)::bigint"
+                " + coalesce((SELECT sum(u.amount) FROM usage u WHERE u.subscription_id = s.id"
+                "  AND u.resolved_at IS NOT NULL AND u.invoice_id IS NULL), 0)::bigint"
                 " + coalesce((SELECT sum(w.quantity * w.unit_amount)"
                 f"  FROM invoice_item w WHERE w.subscription_id = s.id AND {WAITS}), 0)::bigint"
                 " FROM subscription s JOIN plan_price pp ON pp.id = s.plan_price_id WHERE s.id = :id"

@@ -12,7 +12,7 @@ from models.base import listed
 from models.consent import PriceChange
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
-from models.queries import beside, stop
+from models.queries import beside, stop, usage
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
 from models.subscription import SkippedPeriod, Subscription
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DUE: Final = (
     f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND s.next_billing_at <= :now AND {stop.IS_OPENED}"
+    f" AND {usage.IS_KNOWN}"
 )
 
 #: No second sort key: everything begins at the same instant, and sorting that would read all of it for every batch.
@@ -34,7 +35,7 @@ _LOCK_DUE: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from,"
     " s.changes_at, s.quantity, s.plan_price_id, p.without_consent,"
     f" s.carried, s.carried_tax_free, p.name AS plan_name, {CALENDAR}, p.catch_up, p.after_outage,"
-    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
+    " p.usage, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE {_DUE} AND (CAST(:only AS uuid) IS NULL OR s.id = :only)"
     " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
@@ -48,7 +49,7 @@ _LOCK_SHIFTING: Final = text(f"{_OF_SHIFTING} AND s.id = ANY(:ids) ORDER BY s.id
 
 
 def lock_due_subscriptions(tx: Transaction, *, limit: int, only: UUID | None = None) -> Sequence[Row[Any]]:
-    """Subscriptions whose next period is due, oldest first, that nobody else is at."""
+    """Subscriptions whose next period is due and may be opened, oldest first, that nobody else is at."""
     return tx.connection.execute(_LOCK_DUE, {"now": tx.now, "limit": limit, "only": only}).all()
 
 
@@ -108,7 +109,8 @@ def earliest_due(tx: Transaction) -> Row[Any]:
     return tx.connection.execute(
         text(
             "SELECT (SELECT min(s.next_billing_at) FROM subscription s"
-            f" WHERE s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND {stop.IS_OPENED})"
+            f" WHERE s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND {stop.IS_OPENED}"
+            f" AND {usage.IS_NOT_HELD})"
             " AS next_period_at,"
             " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
             f" WHERE i.next_attempt_at > :now AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)}))"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from domain.charge_attempt import UNDECIDED
 from domain.subscription import BILLABLE
 from models.base import listed
-from models.queries import brake, hold, stop
+from models.queries import brake, hold, stop, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ _DUE_INVOICES: Final = (
 )
 _DUE_PERIODS: Final = (
     f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"
-    f" AND s.set_aside_reason IS NULL AND {stop.IS_OPENED}"
+    f" AND s.set_aside_reason IS NULL AND {stop.IS_OPENED} AND {usage.IS_NOT_HELD}"
 )
 _COME: Final = f"SELECT FROM subscription s WHERE {stop.HAS_COME}"
 _UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UNDECIDED)})"

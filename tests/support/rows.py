@@ -20,6 +20,7 @@ from tests.support.proration_rows import proration_rows
 from tests.support.refund_rows import FURNISHED_REFUND, refund_rows
 from tests.support.stop_rows import stop_rows
 from tests.support.told_rows import FURNISHED_TOLD, told_rows
+from tests.support.usage_rows import usage_rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,7 +41,7 @@ def row(table: str) -> dict[str, Any]:
         line_rows() | foreign_rows(number, own) | refund_rows(number, own) | brake_rows(number, own) | told_rows(number)
     )
     kinds |= stop_rows(own, subscription_id=SUBSCRIPTION) | beside_rows(number, own)
-    kinds |= proration_rows(number)
+    kinds |= proration_rows(number) | usage_rows(number)
     kinds |= forecast_rows(number, subscription_id=SUBSCRIPTION)
     kinds |= consent_rows(own, subscription_id=SUBSCRIPTION, price_id=PRICE)
     return kinds[table]

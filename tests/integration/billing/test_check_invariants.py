@@ -21,6 +21,7 @@ from tests.fakes.gateway import Fate
 from tests.support.beside_rows import BROKEN_BESIDE, ITEM_OF_AN_ENDED_SUBSCRIPTION
 from tests.support.house import House
 from tests.support.proration_rows import BROKEN_PRORATION
+from tests.support.usage_rows import BROKEN_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,7 @@ _CHANGE = (
 CASES: list[tuple[str, tuple[str, ...]]] = [
     *BROKEN_BESIDE,
     *BROKEN_PRORATION,
+    *BROKEN_USAGE,
     ("paid_invoice_has_its_payment", (f"UPDATE payment SET counts = false WHERE invoice_id = {_PAID}",)),
     ("paid_amount_is_the_invoices", (f"UPDATE payment SET amount = amount + 1 WHERE invoice_id = {_PAID}",)),
     ("invoice_is_the_sum_of_its_lines", (f"UPDATE invoice SET amount = amount + 1 WHERE id = {_PAST_DUE}",)),
@@ -315,6 +317,8 @@ def test_every_invariant_of_the_books_has_its_case() -> None:
 def test_what_was_set_aside_and_surplus_money_need_a_person_and_break_nothing(house: House) -> None:
     held, gone = (house.subscription(started_on=date(2026, 1, 31)) for _ in range(2))
     change_subscription.cancel(house.ports, gone, by=BY)
+    house.plan("by-use", usage="nobodys")
+    house.subscription(plan="by-use", started_on=date(2025, 12, 31), catch_up_below=1)
     house.tick()
     place_hold(house.ports, subscription_id=held, kind=HoldKind.DISPUTE, until=None, by=BY)
     house.advance(hours=1)

@@ -26,7 +26,7 @@ def test_a_sound_installation_is_told_so(jeonggi: Jeonggi) -> None:
 
     assert (ran.code, problems(ran)) == (0, {})
     assert [check["name"] for check in ran.document["checks"]] == [
-        "settings", "time zones", "disk", "servers", "database", "hooks", "holds", "redis", "gateway"
+        "settings", "time zones", "disk", "servers", "database", "hooks", "holds", "usage", "redis", "gateway"
     ]  # fmt: skip
     assert "ok      database: PostgreSQL" in jeonggi("doctor").out
 

@@ -38,6 +38,7 @@ from tests.support.rows import (
 )
 from tests.support.stop_rows import FORBIDDEN_STOP
 from tests.support.told_rows import FORBIDDEN_TOLD
+from tests.support.usage_rows import FORBIDDEN_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,7 @@ FORBIDDEN = [
             FORBIDDEN_TOLD,
             FORBIDDEN_PRICE,
             FORBIDDEN_PRORATION,
-            FORBIDDEN_PLAN,
+            (*FORBIDDEN_USAGE, *FORBIDDEN_PLAN),
         )
         for guard, table, values in rows
     ),
