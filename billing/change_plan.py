@@ -146,6 +146,11 @@ class _Asked:
             raise Conflict(
                 f"{name} or plan {plan.code!r} is for a fixed term, which begins with a subscription of its own"
             )
+        if plan.usage != self._has.usage:
+            raise Conflict(
+                f"plans {self._has.plan!r} and {plan.code!r} do not bill by the same use: what {name} has used would be"
+                " owed by nobody; cancel it, and begin another"
+            )
         if row.next_billing_at <= self._tx.now:
             raise Conflict(f"period {row.ordinal + 1} of {name} is due and not opened yet; ask again once it is")
         other = queries.has_that_too(self._tx, row.id, plan.id)

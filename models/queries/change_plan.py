@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 #: With its price of now, if one is in force.
 _PLAN: Final = text(
-    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.periods, p.minimum_periods, pp.id AS plan_price_id, pp.amount,"
+    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.periods, p.minimum_periods, p.usage, pp.id AS plan_price_id, pp.amount,"
     " pp.tax_free, pp.vat FROM plan p LEFT JOIN LATERAL (SELECT v.* FROM plan_price v WHERE v.plan_id = p.id"
     " AND v.effective_from <= :now ORDER BY v.effective_from DESC LIMIT 1) pp ON true WHERE p.code = :code"
 )
 _AGREED: Final = text(
-    "SELECT s.plan_id, s.quantity, p.code AS plan, pp.amount FROM subscription s"
+    "SELECT s.plan_id, s.quantity, p.code AS plan, p.usage, pp.amount FROM subscription s"
     " JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id WHERE s.id = :id"
 )
 
