@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: With its price of now, if one is in force.
 _PLAN: Final = text(
-    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.periods, p.minimum_periods, p.usage, pp.id AS plan_price_id, pp.amount,"
-    " pp.tax_free, pp.vat FROM plan p LEFT JOIN LATERAL (SELECT v.* FROM plan_price v WHERE v.plan_id = p.id"
+    f"SELECT p.id, p.code, p.name, {PLAN_CALENDAR}, p.periods, p.minimum_periods, p.usage, pp.id AS plan_price_id,"
+    " pp.amount, pp.tax_free, pp.vat FROM plan p LEFT JOIN LATERAL (SELECT v.* FROM plan_price v WHERE v.plan_id = p.id"
     " AND v.effective_from <= :now ORDER BY v.effective_from DESC LIMIT 1) pp ON true WHERE p.code = :code"
 )
 _AGREED: Final = text(

@@ -60,10 +60,20 @@ FORBIDDEN_PRORATION: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("fk_invoice_plan_price_id", "invoice", {"plan_price_id": _NOBODY}),
 )
 
-#: An invoice for a change that nobody made.
+#: An invoice for a change that nobody made; and a period that begins a day after the one before it ends.
 BROKEN_PRORATION: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     (
         "change_within_a_period_is_settled",
         ("UPDATE invoice SET purpose = 'change' WHERE id = (SELECT id FROM invoice ORDER BY id LIMIT 1)",),
+    ),
+    (
+        "periods_follow_each_other",
+        (
+            "INSERT INTO invoice (id, subscription_id, purpose, ordinal, period_start, period_end, amount, state,"
+            " is_catch_up, next_trigger, ladder_step, attempt_count, opened_at)"
+            " SELECT gen_random_uuid(), subscription_id, purpose, ordinal + 1, period_end + interval '1 day',"
+            " period_end + interval '28 days', amount, 'void', false, 'schedule', 0, 0, opened_at"
+            " FROM invoice WHERE state = 'paid' ORDER BY id LIMIT 1",
+        ),
     ),
 )

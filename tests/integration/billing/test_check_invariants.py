@@ -277,18 +277,6 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
         (f"UPDATE invoice SET period_end = period_end + interval '1 day' WHERE id = {_PAID}",),
     ),
     (
-        "periods_follow_each_other",
-        (
-            (
-                "INSERT INTO invoice (id, subscription_id, purpose, ordinal, period_start, period_end, amount, state,"
-                " is_catch_up, next_trigger, ladder_step, attempt_count, opened_at)"
-                " SELECT gen_random_uuid(), subscription_id, purpose, ordinal + 1, period_end + interval '1 day',"
-                " period_end + interval '28 days', amount, 'void', false, 'schedule', 0, 0, opened_at"
-                f" FROM invoice WHERE id = {_PAID}"
-            ),
-        ),
-    ),
-    (
         "card_is_blocked_by_what_asks",
         (f"UPDATE billing_key SET foreign_schedule_since = now() WHERE id = {_KEY}",),
     ),
