@@ -69,11 +69,13 @@ BROKEN_PRORATION: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     (
         "periods_follow_each_other",
         (
-            "INSERT INTO invoice (id, subscription_id, purpose, ordinal, period_start, period_end, amount, state,"
-            " is_catch_up, next_trigger, ladder_step, attempt_count, opened_at)"
-            " SELECT gen_random_uuid(), subscription_id, purpose, ordinal + 1, period_end + interval '1 day',"
-            " period_end + interval '28 days', amount, 'void', false, 'schedule', 0, 0, opened_at"
-            " FROM invoice WHERE state = 'paid' ORDER BY id LIMIT 1",
+            (
+                "INSERT INTO invoice (id, subscription_id, purpose, ordinal, period_start, period_end, amount, state,"
+                " is_catch_up, next_trigger, ladder_step, attempt_count, opened_at)"
+                " SELECT gen_random_uuid(), subscription_id, purpose, ordinal + 1, period_end + interval '1 day',"
+                " period_end + interval '28 days', amount, 'void', false, 'schedule', 0, 0, opened_at"
+                " FROM invoice WHERE state = 'paid' ORDER BY id LIMIT 1"
+            ),
         ),
     ),
 )
