@@ -14,7 +14,7 @@ HOME: Final = "models/session.py"
 
 #: What talks to the gateway, or has a transaction of its own.
 NEVER_WHILE_OPEN: Final = {
-    "gateway", "fan_out", "ask_each", "token_in_hand", "record_outcomes", "transaction", "reading",
+    "gateway", "fan_out", "ask_each", "token_in_hand", "ask_resolver", "record_outcomes", "transaction", "reading",
 }  # fmt: skip
 
 
