@@ -8,7 +8,7 @@ for its days left is credit, which the first period of the new plan uses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from billing.calendars import anchor_columns, calendar_for, calendar_of, schedule_of
@@ -19,13 +19,14 @@ from billing.one_off_items import refuse_too_much
 from billing.promotions import plan_end_anew
 from billing.running_periods import Rate
 from domain.errors import Conflict, NotFound
+from domain.foreign import AdoptionState
 from domain.instants import civil_date
 from domain.price import Vat
 from domain.price import refuse_too_much as refuse_quantity
 from domain.schedule import has_billing_days
 from domain.subscription import BILLABLE
+from models.queries import adoption, installation
 from models.queries import change_plan as queries
-from models.queries import installation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -151,6 +152,7 @@ class _Asked:
                 f"plans {self._has.plan!r} and {plan.code!r} do not bill by the same use: what {name} has used would be"
                 " owed by nobody; cancel it, and begin another"
             )
+        self._refuse_other_ties()
         if row.next_billing_at <= self._tx.now:
             raise Conflict(f"period {row.ordinal + 1} of {name} is due and not opened yet; ask again once it is")
         other = queries.has_that_too(self._tx, row.id, plan.id)
@@ -158,6 +160,25 @@ class _Asked:
             raise Conflict(f"its customer has a subscription of plan {plan.code!r} from that day already: {other}")
         refuse_quantity(amount=plan.amount, quantity=self._quantity)
         refuse_too_much(self._tx, row.id, max(0, self._quantity * plan.amount - self._has.quantity * self._has.amount))
+
+    def _refuse_other_ties(self) -> None:
+        """What was agreed on or made elsewhere by the plan that it has."""
+        row, plan, tx = self._row, self._plan, self._tx
+        if adoption.states_of(tx, [row.id]).get(row.id, AdoptionState.DONE) != AdoptionState.DONE:
+            raise Conflict(
+                f"the gateway's schedules for subscription {row.id} are not all revoked, and were made for its periods"
+                " as they are; `jeonggi schedule resume` ends that"
+            )
+        minimum = row.minimum_periods
+        if minimum is not None and not self._bills_alike() and calendar_of(row).start(minimum) > tx.now:
+            raise Conflict(
+                f"subscription {row.id} is bound for {minimum} periods, until {calendar_of(row).start(minimum)}: until"
+                f" then it gets no plan that bills otherwise, as {plan.code!r} does"
+            )
+        for coupon in queries.coupons_of(tx, row.id, plan.id):
+            if coupon.is_for_others or (coupon.periods is not None and not self._bills_alike()):
+                told = "is not for" if coupon.is_for_others else "is for so many periods, which are others with"
+                raise Conflict(f"coupon {coupon.code} of subscription {row.id} {told} plan {plan.code!r}")
 
     def _bills_alike(self) -> bool:
         plan, row = self._plan, self._row
@@ -178,8 +199,15 @@ class _Asked:
         if self._bills_alike():
             return before.billed_as(after)
         if not now and after.billing_day is None and all(map(has_billing_days, (before.schedule, after.schedule))):
-            after = replace(after, billing_day=before.day)  # a February does not tell whether 28 or 31 is meant
-        return after.numbered_from(ordinal)
+            after = after.from_billing_day(0, before.day)  # a February does not tell whether 28 or 31 is meant
+        moved, begins_on = after.numbered_from(ordinal), civil_date(begins_at, self._row.timezone)
+        first = civil_date(moved.start(ordinal), self._row.timezone)
+        if first > begins_on:
+            raise Conflict(
+                f"plan {self._plan.code!r} begins its periods on days of its own, {first} the next, and nobody would"
+                f" pay from {begins_on} on; end the subscription there, and begin another"
+            )
+        return moved
 
     def _settle(self) -> ChangeWithin:
         """What it comes to for the days left: a difference, or all of them if the period is cut short."""
@@ -191,7 +219,13 @@ class _Asked:
             vat=Vat(self._plan.vat),
         )
         description = f"{self._quantity:,} of {self._plan.name}"
-        return ChangeWithin(self._tx, self._row, rate, description=description, is_cut=self._is_cut)
+        within = ChangeWithin(self._tx, self._row, lambda _: rate, description=description, is_cut=self._is_cut)
+        if any(each.plan_id != self._has.plan_id for each in within.periods):
+            raise Conflict(
+                f"subscription {self._row.id} gets plan {self._has.plan!r} with its next period already: take that back"
+                " by a change to the plan that runs, or leave out --now"
+            )
+        return within
 
     def write(self, by: By) -> None:
         tx, changed = self._tx, self.changed
@@ -208,12 +242,13 @@ class _Asked:
         )
         if self._row.in_promotion:
             plan_end_anew(tx, changed.subscription_id, actor=by.actor)
-        if self._within is not None:
-            self._within.write(by)
+        # Envelopes are locked before credit.
         if self._is_cut:
             expect_charge(tx, changed.subscription_id, won=changed.new_won)
         elif changed.new_won > changed.old_won:
             expect_item(tx, changed.subscription_id, won=changed.new_won - changed.old_won)
+        if self._within is not None:
+            self._within.write(by)
         self._tell(by)
 
     def _tell(self, by: By) -> None:

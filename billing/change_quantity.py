@@ -6,16 +6,14 @@ a period that runs is worth more or less from today on is settled by ``billing/c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from billing.change_subscription import lock_subscription
 from billing.change_within_period import ChangeWithin
 from billing.forecast import expect_item
 from billing.one_off_items import next_due, refuse_too_much, refuse_without_next
-from billing.running_periods import Rate
 from domain.errors import BadInput, Conflict
-from domain.price import Vat
 from domain.price import refuse_too_much as refuse_quantity
 from models.queries import installation, price
 
@@ -74,7 +72,12 @@ def change_quantity(
         within = None
         if now:
             refuse_quantity(amount=row.amount, quantity=quantity)
-            within = ChangeWithin(tx, subscription, _rate(row, quantity), description=f"{quantity:,} of {row.plan}")
+            within = ChangeWithin(
+                tx,
+                subscription,
+                lambda each: replace(each.rate, quantity=quantity),
+                description=f"{quantity:,} of {row.plan}",
+            )
         else:
             refuse_without_next(subscription)
         _refuse(tx, row, quantity, within)
@@ -93,16 +96,6 @@ def change_quantity(
             if within is not None:
                 within.write(by)
         return changed
-
-
-def _rate(row: Row[Any], quantity: int) -> Rate:
-    return Rate(
-        quantity=quantity,
-        plan_price_id=row.plan_price_id,
-        amount=row.amount,
-        tax_free=row.tax_free,
-        vat=Vat(row.vat),
-    )
 
 
 def _refuse(tx: Transaction, row: Row[Any], quantity: int, within: ChangeWithin | None) -> None:

@@ -25,7 +25,7 @@ from models.queries import beside, credit, installation, open_period, proration
 from models.queries import item as items
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -70,7 +70,8 @@ class Settled:
 class ChangeWithin:
     """A change of a locked subscription's terms from today on, worked out; ``write`` makes it so.
 
-    ``is_cut``: what runs is over with yesterday, and worth nothing from today on.
+    ``rate_of``: the terms of a period that runs, from today on; each may have been opened at others. ``is_cut``: what
+    runs is over with yesterday, and worth nothing from today on.
 
     Raises:
         Conflict: No period runs that was paid, something is owed or not opened yet, or the tax parts do not fit.
@@ -78,9 +79,15 @@ class ChangeWithin:
     """
 
     def __init__(
-        self, tx: Transaction, subscription: Row[Any], new: Rate, *, description: str, is_cut: bool = False
+        self,
+        tx: Transaction,
+        subscription: Row[Any],
+        rate_of: Callable[[Changeable], Rate],
+        *,
+        description: str,
+        is_cut: bool = False,
     ) -> None:
-        self._tx, self._row, self._new, self._description = tx, subscription, new, description
+        self._tx, self._row, self._description = tx, subscription, description
         self._is_cut = is_cut
         if subscription.state not in BILLABLE or subscription.requested_change is not None:
             waits = f", and a {subscription.requested_change} waits" if subscription.requested_change else ""
@@ -91,7 +98,8 @@ class ChangeWithin:
                 " again once it is paid"
             )
         self.periods: Sequence[Changeable] = changeable_periods(tx, subscription)
-        changed = tuple(self._changed(each) for each in self.periods)
+        self._rates = [rate_of(each) for each in self.periods]
+        changed = tuple(self._changed(each, rate) for each, rate in zip(self.periods, self._rates, strict=True))
         won = sum(each.won for each in changed)
         if won > MAXIMUM_AMOUNT:
             raise BadInput(f"{won:,} won for the rest of the period is more than can be charged at once")
@@ -114,17 +122,17 @@ class ChangeWithin:
     def _refuse_given_back(self, won: int) -> None:
         """What was paid for the period may have gone back already, by a person's refund."""
         paid = paid_for(self._tx, self._row, [each.running.ordinal for each in self.periods])
-        if won > paid.money + paid.credit:
+        if won > paid.left:
             raise Conflict(
-                f"{won:,} won would be given back, and of what was paid only {paid.money + paid.credit:,} won are left;"
+                f"{won:,} won would be given back, and of what was paid only {paid.left:,} won are left;"
                 " from its next period on it can be changed: leave out --now"
             )
 
-    def _changed(self, period: Changeable) -> PeriodChanged:
+    def _changed(self, period: Changeable, rate: Rate) -> PeriodChanged:
         running = period.running
-        new = 0 if self._is_cut else period.worth_at(self._new)
+        new = 0 if self._is_cut else period.worth_at(rate)
         won = running.left.of(new - running.worth)
-        tax_free = 0 if self._is_cut else running.left.of(period.tax_free_at(self._new))
+        tax_free = 0 if self._is_cut else running.left.of(period.tax_free_at(rate))
         if won > 0 and not 0 <= tax_free <= won:
             raise Conflict(
                 f"of period {running.ordinal} of subscription {self._row.id} another part would be free of tax, which"
@@ -164,20 +172,21 @@ class ChangeWithin:
                     "new_won": each.new_won,
                     "won": each.won,
                     "all_won": sum(one.won for one in self.settled.periods),
-                    "quantity": self._new.quantity,
-                    "plan_price_id": self._new.plan_price_id,
+                    "quantity": rate.quantity,
+                    "plan_price_id": rate.plan_price_id,
                     "is_cut": self._is_cut,
                     **how,
                     "actor": by.actor,
                     "recorded_at": self._tx.now,
                 }
-                for each in self.settled.periods
+                for each, rate in zip(self.settled.periods, self._rates, strict=True)
             ],
         )
 
     def _open(self, number: int) -> UUID:
         tx, row = self._tx, self._row
-        owed = reckon(list(self._items()), vat=self._new.vat, card_quota=0)
+        rate = self._rates[-1]
+        owed = reckon(list(self._items()), vat=rate.vat, card_quota=0)
         running = proration.running_periods(tx, row.id)
         invoice = {
             "id": new_id(tx.real),
@@ -190,8 +199,8 @@ class ChangeWithin:
             "tax_free": owed.tax_free,
             "vat_amount": owed.vat_amount,
             "card_quota": owed.card_quota,
-            "quantity": self._new.quantity,
-            "plan_price_id": self._new.plan_price_id,
+            "quantity": rate.quantity,
+            "plan_price_id": rate.plan_price_id,
             "state": InvoiceState.OPEN,
             "is_catch_up": False,
             "next_attempt_at": tx.now,

@@ -72,11 +72,9 @@ class Leaving:
         owed = proration.owed_for_changes(tx, subscription.id, ordinals)
         owed += sum(row.won for row in proration.waiting_changes(tx, subscription.id))
         until = self._until(self._paid.first_at)
-        given = proration.credited_for_changes(tx, subscription.id, ordinals)
-        whole = _giving(max(0, self._paid.money + self._paid.credit - given), self._paid)
         self.offer = Offer(
-            pro_rata=_giving(max(0, unused - owed), self._paid),
-            withdrawal=Giving() if until is None else whole,
+            pro_rata=_giving(min(max(0, unused - owed), self._paid.left), self._paid),
+            withdrawal=Giving() if until is None else _giving(self._paid.left, self._paid),
             withdrawal_until=until,
         )
 
@@ -96,6 +94,8 @@ class Leaving:
             Conflict: That right is over, or there is nothing to give back.
         """
         offer = self.offer
+        if self._paid.first_at is None and not self._paid.credit:
+            raise Conflict(f"no period of subscription {self._row.id} runs that was paid: leave out --refund")
         if wanted is GiveBack.WITHDRAWAL and offer.withdrawal_until is None:
             raise Conflict(
                 f"nothing of subscription {self._row.id} was paid within the last {WITHDRAWAL_DAYS} days: the right of"

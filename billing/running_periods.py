@@ -59,6 +59,7 @@ class Changeable:
     """
 
     running: Running
+    plan_id: UUID
     rate: Rate
     discount: Discount | None
     opened_base: int
@@ -92,11 +93,13 @@ def running_periods(tx: Transaction, subscription: Row[Any]) -> list[Running]:
 class Paid:
     """What was paid for running periods and is not given back: won of each payment, newest first, and of credit.
 
-    ``first_at``: when the first of these payments was made (billing time, UTC); None: there is none.
+    ``credited``: won of credit that changes within them came to. ``first_at``: when the first payment was made (billing
+    time, UTC); None: there is none.
     """
 
     payments: tuple[tuple[UUID, int], ...]
     credit: int
+    credited: int
     first_at: datetime | None
 
     @property
@@ -104,18 +107,24 @@ class Paid:
         """Won, of all payments."""
         return sum(left for _, left in self.payments)
 
+    @property
+    def left(self) -> int:
+        """Won that can be given back at all: what was given as credit is not given again."""
+        return max(0, self.money + self.credit - self.credited)
+
 
 def paid_for(tx: Transaction, subscription: Row[Any], ordinals: Sequence[int]) -> Paid:
     """What is left of what was paid for periods of a locked subscription; the payments are locked, too."""
     payments, times = [], []
-    for found in proration.payments_for(tx, subscription.id, ordinals):
+    for found in proration.payments_for(tx, subscription.id, ordinals):  # locked in the order of their ids
         payment = refund.lock_payment(tx, found.id)
         if payment is not None:
             payments.append((found.id, max(0, left_of(payment, refund.lock_refunds(tx, found.id)))))
             times.append(found.recorded_at)
     return Paid(
-        payments=tuple(payments),
+        payments=tuple(reversed(payments)),
         credit=proration.credit_used(tx, subscription.id, ordinals),
+        credited=proration.credited_for_changes(tx, subscription.id, ordinals),
         first_at=min(times, default=None),
     )
 
@@ -155,6 +164,7 @@ def _changeable(tx: Transaction, row: Row[Any], zone_name: str) -> Changeable:
     is_lowered = row.percent is not None or row.coupon_won is not None
     return Changeable(
         running=_running(tx, row, zone_name),
+        plan_id=row.plan_id,
         rate=Rate(
             quantity=row.quantity,
             plan_price_id=row.plan_price_id,

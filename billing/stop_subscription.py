@@ -16,7 +16,7 @@ from billing.give_back import Leaving
 from domain.errors import BadInput, Conflict
 from domain.stop import Stop, first_unbilled, goes_on_at
 from domain.subscription import Change, SubscriptionState
-from models.queries import installation, stop
+from models.queries import installation, record, stop
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -188,11 +188,15 @@ class _Asked:
             raise BadInput("--refund goes with a cancel now: leave out --at-period-end, or --refund")
         if leaves:
             self._leaving = Leaving(self._tx, self._row)
-        if give_back is not None and stop.owed(self._tx, self._row.id).undecided:
+        if give_back is not None and (self._is_undecided() or self._row.requested_change is not None):
             raise Conflict(
                 f"a charge of subscription {self._row.id} is under way: what is to be given back is known once its"
                 " outcome is; ask again then, or cancel without --refund"
             )
+
+    def _is_undecided(self) -> bool:
+        """Whether nobody knows yet what the gateway did with a charge, also one of an invoice that another paid."""
+        return bool(record.undecided(self._tx, [self._row.id]))
 
     def _refuse(self, *, at_period_end: bool) -> None:
         row = self._row
@@ -273,7 +277,7 @@ class _Asked:
 
     def foretold(self) -> Foretold:
         owed = stop.owed(self._tx, self._row.id)
-        waits = self._before is None and not self._is_date_only and owed.undecided > 0
+        waits = self._before is None and not self._is_date_only and self._is_undecided()
         arrears = self._arrears()
         return Foretold(
             made=Made.LATER if self._before is not None else Made.AFTER_OUTCOME if waits else Made.AT_ONCE,

@@ -11,7 +11,7 @@ from models.queries.periods import PLAN_CALENDAR
 from models.subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -38,6 +38,19 @@ def plan_to_have(tx: Transaction, code: str) -> Row[Any] | None:
 def agreed(tx: Transaction, subscription_id: UUID) -> Row[Any]:
     """What a locked subscription has."""
     return tx.connection.execute(_AGREED, {"id": subscription_id}).one()
+
+
+def coupons_of(tx: Transaction, subscription_id: UUID, plan_id: UUID) -> Sequence[Row[Any]]:
+    """The coupon that a subscription has, if any, and whether it is for other plans than one."""
+    return tx.connection.execute(
+        text(
+            "SELECT c.code, r.periods, EXISTS (SELECT FROM coupon_plan o WHERE o.coupon_id = c.id) AND NOT EXISTS"
+            " (SELECT FROM coupon_plan o WHERE o.coupon_id = c.id AND o.plan_id = :plan_id) AS is_for_others"
+            " FROM redemption r JOIN coupon c ON c.id = r.coupon_id"
+            " WHERE r.subscription_id = :id AND r.ended_at IS NULL"
+        ),
+        {"id": subscription_id, "plan_id": plan_id},
+    ).all()
 
 
 def has_that_too(tx: Transaction, subscription_id: UUID, plan_id: UUID) -> UUID | None:

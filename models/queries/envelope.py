@@ -34,11 +34,14 @@ _COLUMNS: Final = (
 _READ: Final = f"SELECT {_COLUMNS} FROM charge_envelope WHERE channel = :channel AND day = :day"
 #: What a subscription should pay a whole period, by what it paid last: a price that went wrong since does not show in
 #: it. What a coupon or credit took off may be paid next time; what came once does not come again. Of a partial period
-#: what was rounded down, once a line, is put back, and at most that.
+#: what was rounded down, once a line, is put back, and at most that. Who asked since for another plan or quantity pays
+#: by that.
 _USUAL_AMOUNT: Final = (
-    "coalesce((SELECT (SELECT CASE WHEN l.share_days IS NULL THEN sum(n.amount)"
+    "coalesce((SELECT (SELECT CASE WHEN coalesce(l.quantity, s.quantity) <> s.quantity"
+    "   OR coalesce(lp.plan_id, s.plan_id) <> s.plan_id THEN NULL WHEN l.share_days IS NULL THEN sum(n.amount)"
     "   ELSE (sum(n.amount) + count(*)) * l.share_of_days / l.share_days END"
-    f"  FROM invoice_line n WHERE n.invoice_id = l.id AND n.kind IN ({listed(EACH_PERIOD)}))::bigint FROM invoice l"
+    f"  FROM invoice_line n WHERE n.invoice_id = l.id AND n.kind IN ({listed(EACH_PERIOD)}))::bigint"
+    " FROM invoice l LEFT JOIN plan_price lp ON lp.id = l.plan_price_id"
     " WHERE l.subscription_id = s.id AND l.state = 'paid' AND l.purpose = 'period' ORDER BY l.ordinal DESC LIMIT 1),"
     " s.quantity * pp.amount)"
 )

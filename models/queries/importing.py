@@ -108,6 +108,12 @@ def had_otherwise(tx: Transaction, rows: Iterable[tuple[str, str, date]]) -> Map
             "SELECT c.customer_ref, p.code, s.started_on, s.id FROM subscription s"
             " JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
             " WHERE c.customer_ref = ANY(:refs) AND s.started_on = ANY(:days)"
+            # And those that they had on the way.
+            " UNION SELECT c.customer_ref, p.code, s.started_on, s.id FROM subscription s"
+            " JOIN customer c ON c.id = s.customer_id JOIN audit_entry a ON a.subject = 'subscription'"
+            "  AND a.subject_id = s.id AND a.action = 'subscription.plan_changed'"
+            " JOIN plan p ON p.code IN (a.details ->> 'old_plan', a.details ->> 'new_plan')"
+            " WHERE c.customer_ref = ANY(:refs) AND s.started_on = ANY(:days)"
         ),
         {"refs": sorted({ref for ref, _, _ in told}), "days": sorted({day for _, _, day in told})},
     )

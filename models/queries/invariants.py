@@ -127,6 +127,9 @@ BROKEN: Final[Mapping[str, str]] = {
         " plan charges them' FROM skipped_period x JOIN subscription s ON s.id = x.subscription_id"
         f" JOIN plan p ON p.id = s.plan_id WHERE x.reason = '{SkipReason.OUTAGE}'"
         f" AND p.after_outage = '{AfterOutage.ALL}'"
+        # By another plan than that it had then, nobody knows.
+        " AND NOT EXISTS (SELECT FROM outbox_event e WHERE e.subscription_id = s.id"
+        "  AND e.kind = 'subscription.plan_changed')"
     ),
     "no_new_number_before_a_definite_decline": (
         "SELECT a.id, 'attempt ' || a.attempt_no || ' is ' || a.state || ', and a later one exists'"

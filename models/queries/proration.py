@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: coupon is the one that was on the invoice; one of a subscription runs at a time.
 _RUNNING: Final = text(
     "SELECT i.id, i.ordinal, i.period_start, i.period_end, i.state, i.quantity AS opened_quantity,"
-    " opened.amount AS opened_unit, coalesce(x.quantity, i.quantity) AS quantity, pp.id AS plan_price_id,"
+    " opened.amount AS opened_unit, coalesce(x.quantity, i.quantity) AS quantity, pp.id AS plan_price_id, pp.plan_id,"
     " pp.amount AS unit_amount, pp.tax_free AS unit_tax_free, pp.vat,"
     " (SELECT sum(l.amount) FROM invoice_line l WHERE l.invoice_id = i.id"
     f"  AND l.kind = '{LineKind.BASE}')::bigint AS base,"
@@ -42,13 +42,13 @@ _RUNNING: Final = text(
     f" WHERE i.subscription_id = :id AND i.purpose = '{Purpose.PERIOD}' AND i.period_end > :now"
     " AND x.is_cut IS NOT TRUE ORDER BY i.ordinal"
 )
-#: What was paid for some periods and for changes within them, newest first: what came last goes back first.
+#: What was paid for some periods and for changes within them, oldest first.
 _PAID: Final = text(
     "SELECT p.id, p.recorded_at, i.id AS invoice_id, i.ordinal, i.purpose"
     " FROM invoice i JOIN payment p ON p.invoice_id = i.id AND p.counts"
     f" WHERE i.subscription_id = :id AND ((i.purpose = '{Purpose.PERIOD}' AND i.ordinal = ANY(:ordinals))"
     f"  OR (i.purpose = '{Purpose.CHANGE}' AND i.id IN (SELECT x.invoice_id FROM proration x"
-    "   WHERE x.subscription_id = :id AND x.ordinal = ANY(:ordinals)))) ORDER BY p.id DESC"
+    "   WHERE x.subscription_id = :id AND x.ordinal = ANY(:ordinals)))) ORDER BY p.id"
 )
 
 
@@ -58,7 +58,7 @@ def running_periods(tx: Transaction, subscription_id: UUID) -> Sequence[Row[Any]
 
 
 def payments_for(tx: Transaction, subscription_id: UUID, ordinals: Sequence[int]) -> Sequence[Row[Any]]:
-    """Payments that count for some periods, and for changes within them, the newest first."""
+    """Payments that count for some periods, and for changes within them, the oldest first."""
     return tx.connection.execute(_PAID, {"id": subscription_id, "ordinals": list(ordinals)}).all()
 
 
