@@ -192,11 +192,12 @@ class Calendar:
         require_utc(instant)
         if self.start(0) >= instant:
             return 0
-        low, high = 0, 1
+        # From the anchor on, ever farther: never much farther than the instant, for dates end with the year 9999.
+        low, high, reach = 0, self.anchor_ordinal, 1
         while self.start(high) < instant:
             if high == MAX_ORDINAL:
                 raise BadInput(f"started_on {self.begins_on} is more than {MAX_ORDINAL} periods ago; give a later one")
-            low, high = high, min(high * 2, MAX_ORDINAL)
+            low, high, reach = high, min(high + reach, MAX_ORDINAL), 2 * reach
         while high - low > 1:  # low starts before, high does not
             middle = (low + high) // 2
             low, high = (middle, high) if self.start(middle) < instant else (low, middle)

@@ -43,15 +43,6 @@ class Share:
         return f"{self.days} of {self.of_days} day{'s' if self.of_days > 1 else ''}"
 
 
-def share_of(won: int, days: int, of_days: int) -> int:
-    """What so many days are worth of a period that is worth ``won``.
-
-    Raises:
-        RuleBroken: The days are no part of the whole.
-    """
-    return Share(days, of_days).of(won)
-
-
 def remaining(*, start: datetime, end: datetime, now: datetime, zone_name: str) -> Share:
     """The civil days of a period that are left, the one that runs among them: all of them before it begins."""
     of_days = (civil_date(end, zone_name) - civil_date(start, zone_name)).days

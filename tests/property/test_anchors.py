@@ -17,7 +17,7 @@ from domain.billing_period import Calendar
 from domain.business_day import Shift
 from domain.errors import RuleBroken
 from domain.instants import civil_date
-from domain.proration import Share, share_of
+from domain.proration import Share
 from domain.schedule import Every, Schedule, Unit, has_billing_days
 from tests.property.strategies import anchors, schedules, zones
 
@@ -167,15 +167,15 @@ def test_a_share_is_rounded_down_once_and_the_parts_of_a_whole_are_never_more_th
     won: int, of_days: int, data: st.DataObject
 ) -> None:
     cuts = sorted({0, of_days, *data.draw(st.lists(st.integers(0, of_days), max_size=5))})
-    parts = [share_of(won, later - earlier, of_days) for earlier, later in pairwise(cuts)]
+    parts = [Share(later - earlier, of_days).of(won) for earlier, later in pairwise(cuts)]
     tax_free = data.draw(st.integers(0, won))
 
-    assert share_of(won, of_days, of_days) == won
-    assert share_of(won, 0, of_days) == 0
+    assert Share(of_days, of_days).of(won) == won
+    assert Share(0, of_days).of(won) == 0
     assert 0 <= won - sum(parts) < max(1, len(parts))
     for days in range(0, of_days, max(1, of_days // 7)):
-        assert share_of(won, days, of_days) == (won * Fraction(days, of_days)).__floor__()
-        assert 0 <= share_of(tax_free, days, of_days) <= share_of(won, days, of_days)
+        assert Share(days, of_days).of(won) == (won * Fraction(days, of_days)).__floor__()
+        assert 0 <= Share(days, of_days).of(tax_free) <= Share(days, of_days).of(won)
 
 
 def test_what_is_no_part_of_a_whole_is_refused() -> None:

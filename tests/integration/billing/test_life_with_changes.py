@@ -1,8 +1,10 @@
 """Whatever is bought, changed, moved, stopped or given back, in whatever order: each day is paid once, at its worth.
 
-The machine of ``test_life_with_stops`` with everything in it that a person may ask for. A preview is what then happens;
-and at the end what each customer has paid is held against a reckoning of its own: day by day, by the terms that were
-told for that day, to the part of a won, and without a look at how the engine does it.
+The machine of ``test_life_with_stops`` with seats, plans, billing days, add-ons, items, credit and refunds in it;
+coupons, moves to another price with what is said to them, trials and use have tests of their own. A preview is what
+then happens. At the end what each customer has paid is held against a reckoning of its own: day by day, by the terms
+that were told for that day, to the part of a won. Which invoices were paid, and what is no day's worth (items, credit,
+what nobody paid), it reads from the rows.
 """
 
 from __future__ import annotations
