@@ -62,7 +62,7 @@ class Life:
 
 
 class MortalDatabase(Database):
-    """Dies before or after the commit of a transaction."""
+    """Dies before or after the commit of a transaction; of those that wrote nothing the names say so."""
 
     def __init__(self, url: str, life: Life) -> None:
         super().__init__(url, pool_size=2)
@@ -72,8 +72,9 @@ class MortalDatabase(Database):
     def transaction(self) -> Iterator[Transaction]:  # type: ignore[explicit-override]  # typing has no @override in 3.11
         with super().transaction() as tx:
             yield tx
+            wrote = tx.connection.execute(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")).scalar_one()
             self._life.boundary("before a commit")
-        self._life.boundary("after a commit")
+        self._life.boundary("after a commit" if wrote else "after a commit of nothing")
 
 
 @dataclass(slots=True)

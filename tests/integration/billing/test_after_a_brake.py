@@ -13,6 +13,8 @@ from tests.fakes.gateway import Fate
 if TYPE_CHECKING:
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY = By(actor="ops", reason="a test")
 
 

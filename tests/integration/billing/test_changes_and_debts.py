@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from billing.answer_foreign import ignore_schedule
 from billing.change_subscription import By, Made, change_card, pause, resume
 from billing.charge_now import charge_now
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.support.house import House
+
+pytestmark = pytest.mark.at_both_gateways
 
 BY = By(actor="ops", reason="a test")
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests.fakes.gateway import FakeGateway
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY = By(actor="ops", reason="a test")
 
 

@@ -21,6 +21,8 @@ from tests.support.racing import race
 if TYPE_CHECKING:
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY: Final = By(actor="operator@shop.example", reason="a customer called")
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY = By(actor="kim", reason="asked by the customer")
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from billing.ports import Ports
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 #: Commits of a claim: the rate, then what it claims.
 CLAIM: Final = 2
 PRICE: Final = 9_900

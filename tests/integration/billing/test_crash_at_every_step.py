@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gateway.port import AccessToken, Answer, Charge
 
+pytestmark = pytest.mark.at_both_gateways
+
 TOKEN_ENDS: Final = "401 near the token's end"
 
 #: What becomes of the sends of each subscription's first period, by attempt number.

@@ -29,9 +29,6 @@ ZONES: Final = (
 A_MOMENT: Final = timedelta(microseconds=1)
 TEN: Final = time(10)
 
-#: When a period begins is no matter of the gateway's strictness.
-pytestmark = pytest.mark.parametrize("house", ["strict"], indirect=True)
-
 
 def _opened(house: House) -> dict[UUID, list[datetime]]:
     """Starts of all opened periods of each subscription, by ordinal; asserts that none is missing in between."""

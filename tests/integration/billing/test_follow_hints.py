@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 
 def _books(house: House) -> Sequence[object]:
     """Everything that a hook could have changed."""

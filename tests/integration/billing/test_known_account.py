@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY = By(actor="ops", reason="a test")
 
 

@@ -154,5 +154,5 @@ class LifeWithStops(Life):
 def test_any_life_with_stops_and_holds_charges_every_period_once(database_url: str, is_strict: bool) -> None:
     run_state_machine_as_test(
         lambda: LifeWithStops(database_url, is_strict=is_strict),  # type: ignore[arg-type]  # any maker of machines will do
-        settings=settings(max_examples=examples(6), stateful_step_count=25),
+        settings=settings(max_examples=examples(3), stateful_step_count=25),
     )

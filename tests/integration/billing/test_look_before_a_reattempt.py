@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gateway.port import AccessToken, Charge, Finding
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 BY = By(actor="ops", reason="a test")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import text
 
 from billing.claim_due import claim_due
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
     from tests.support.house import House
+
+pytestmark = pytest.mark.at_both_gateways
 
 
 def _write(house: House, statement: str, **parameters: object) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from billing.ports import Ports
 
+pytestmark = pytest.mark.at_both_gateways
+
 #: More than a run has time for at ``SLOW_SECONDS`` each, with all that are under way when its time is over.
 MANY: Final = 40
 SLOW_SECONDS: Final = 0.25

@@ -12,6 +12,8 @@ from tests.fakes.gateway import Fate
 if TYPE_CHECKING:
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 
 def test_a_due_period_is_opened_charged_and_paid_once(house: House) -> None:
     sub = house.subscription()

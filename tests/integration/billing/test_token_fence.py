@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.fakes.gateway import FakeFanOut
     from tests.support.house import House
 
+pytestmark = pytest.mark.at_both_gateways
+
 SETTLING = timedelta(seconds=2700)
 PROCESSING = timedelta(seconds=600)
 
