@@ -10,6 +10,7 @@ from datetime import time
 from typing import TYPE_CHECKING, Any
 
 from billing.price_changes import change_row, effective_at
+from domain.billing_period import Billed
 from domain.consent import CONSENT_WITHIN, Answer, ChangeKind
 from domain.errors import BadInput
 from domain.instants import ONE_DAY, civil_date, instant_of
@@ -50,6 +51,11 @@ def trial_day(row: SubscriptionRow, plan: Row[Any], *, now: datetime) -> date | 
         BadInput: The trial is over, and the row does not say what was paid since.
     """
     today = civil_date(now, row.timezone)
+    if row.trial_until is not None and plan.billed == Billed.IN_ARREARS:
+        raise BadInput(
+            f"trial_until: plan {row.plan!r} is billed in arrears, and nothing is paid before its first period is over;"
+            " leave it empty, and give a coupon for what is to be free"
+        )
     if row.trial_until is not None:
         if row.trial_until <= today:
             raise BadInput(

@@ -19,6 +19,7 @@ from billing.note_schedules import SCHEDULES_AHEAD, SCHEDULES_BEHIND, note_sched
 from billing.said_before import Said
 from billing.starting_point import StartingPoints
 from billing.token_in_hand import token_in_hand
+from domain.billing_period import Billed
 from domain.errors import BadInput, GatewayTrouble
 from domain.foreign import WAITING, AdoptionState, Became, Waiting, adopted_periods
 from domain.identity import subscription_id
@@ -139,6 +140,11 @@ def _offer(
     plan = plans.get(row.plan)
     if plan is None or plan.plan_price_id is None:
         raise BadInput(f"plan {row.plan!r} is unknown; import it first, or correct the row")
+    if plan.billed == Billed.IN_ARREARS:
+        raise BadInput(
+            f"plan {row.plan!r} is billed in arrears, and a schedule charges a period as it begins; revoke it there,"
+            " and bring the row in by `jeonggi subscription import`"
+        )
     if row.customer_uid is None:
         raise BadInput("customer_uid is empty; give the card that the gateway charges")
     if row.trial_until is not None:

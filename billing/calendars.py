@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from domain.billing_period import Calendar, spread_seconds_of
+from domain.billing_period import Billed, Calendar, spread_seconds_of
 from domain.business_day import Shift
 from domain.schedule import Cron, Every, Schedule, parse_every
 
@@ -28,6 +28,7 @@ def calendar_of(row: Row[Any]) -> Calendar:
         shift=Shift(row.shift),
         spread_seconds=spread_seconds_of(row.subscription_id, spread_minutes=row.spread_minutes),
         periods=row.periods,
+        billed=Billed(row.billed),
     )
 
 
@@ -45,6 +46,7 @@ def calendar_for(
         shift=Shift(plan.shift),
         spread_seconds=spread_seconds_of(subscription_id, spread_minutes=plan.spread_minutes),
         periods=periods,
+        billed=Billed(plan.billed),
     )
     return calendar if plan.billing_day is None else calendar.from_billing_day(0, plan.billing_day)
 

@@ -15,6 +15,7 @@ from billing.calendars import anchor_columns, calendar_for, calendar_of, schedul
 from billing.change_subscription import lock_subscription
 from billing.change_within_period import ChangeWithin
 from billing.forecast import expect_charge, expect_item
+from billing.left_to_bill import is_in_arrears
 from billing.one_off_items import refuse_too_much
 from billing.promotions import plan_end_anew
 from billing.running_periods import Rate
@@ -152,6 +153,7 @@ class _Asked:
                 f"plans {self._has.plan!r} and {plan.code!r} do not bill by the same use: what {name} has used would be"
                 " owed by nobody; cancel it, and begin another"
             )
+        self._refuse_at_another_end()
         self._refuse_other_ties()
         if row.next_billing_at <= self._tx.now:
             raise Conflict(f"period {row.ordinal + 1} of {name} is due and not opened yet; ask again once it is")
@@ -160,6 +162,20 @@ class _Asked:
             raise Conflict(f"its customer has a subscription of plan {plan.code!r} from that day already: {other}")
         refuse_quantity(amount=plan.amount, quantity=self._quantity)
         refuse_too_much(self._tx, row.id, max(0, self._quantity * plan.amount - self._has.quantity * self._has.amount))
+
+    def _refuse_at_another_end(self) -> None:
+        """No period is charged at both of its ends, or at none; nor gets other days before it is charged."""
+        row, plan = self._row, self._plan
+        if plan.billed != row.billed:
+            raise Conflict(
+                f"plan {plan.code!r} is billed {plan.billed}, and subscription {row.id} {row.billed}: a period would be"
+                " charged twice or by nobody; end it with its period (--at-period-end), and begin another"
+            )
+        if is_in_arrears(row) and not self._bills_alike():
+            raise Conflict(
+                f"subscription {row.id} is billed in arrears, and plan {plan.code!r} would change the days of the"
+                " period that runs; end it with that period (--at-period-end), and begin another"
+            )
 
     def _refuse_other_ties(self) -> None:
         """What was agreed on or made elsewhere by the plan that it has."""

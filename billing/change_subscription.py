@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from billing.calendars import calendar_of
+from billing.calendars import anchor_columns, calendar_of
 from billing.forecast import expect_more
+from billing.left_to_bill import final_of, is_in_arrears, left_to_bill
 from domain.billing_period import CatchUp, SkipReason
 from domain.errors import BadInput, Conflict, NotFound
+from domain.instants import civil_date
 from domain.states import advance
 from domain.subscription import (
+    BILLABLE,
     SUBSCRIPTION_TABLE,
     Change,
     EndedReason,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.ports import Ports
-    from domain.billing_period import Arrears
+    from domain.billing_period import Arrears, Calendar
     from models.session import Transaction
 
 _EVENT_OF = {Change.PAUSE: SubscriptionEvent.PAUSED, Change.CANCEL: SubscriptionEvent.ENDED}
@@ -123,8 +126,8 @@ def _come_back(
     tx: Transaction, subscription: Row[Any], happened: SubscriptionEvent, *, at: datetime, max_behind: int
 ) -> None:
     """Billing begins again: what is behind is owed as the plan's ``catch_up`` says, and nothing of a trial is."""
-    calendar = calendar_of(subscription)
     arrears = arrears_of(subscription, now=at, from_ordinal=subscription.ordinal + 1, max_behind=max_behind)
+    calendar = calendar_after(subscription, arrears, at=at)
     change.write_skips(tx, subscription_id=subscription.id, skips=arrears.skips)
     change.write_resumed(
         tx,
@@ -133,7 +136,16 @@ def _come_back(
         ordinal=arrears.first - 1,
         next_billing_at=calendar.due_at(arrears.first),
         catch_up_below=arrears.current,
+        anchor=anchor_columns(calendar),
     )
+
+
+def calendar_after(subscription: Row[Any], arrears: Arrears, *, at: datetime) -> Calendar:
+    """Its calendar once it goes on at an instant: in arrears the days of a pause are in no period that is billed."""
+    calendar = calendar_of(subscription)
+    if subscription.state == SubscriptionState.PENDING or not is_in_arrears(subscription):
+        return calendar
+    return calendar.goes_on(arrears.first, at)
 
 
 def arrears_of(subscription: Row[Any], *, now: datetime, from_ordinal: int, max_behind: int) -> Arrears:
@@ -142,9 +154,15 @@ def arrears_of(subscription: Row[Any], *, now: datetime, from_ordinal: int, max_
     Raises:
         BadInput: More periods ended before it than may be caught up.
     """
-    return calendar_of(subscription).arrears(
+    calendar = calendar_of(subscription)
+    # In arrears nothing was delivered in a pause, and its last day belongs to what comes after it.
+    is_free = is_in_arrears(subscription) and subscription.state != SubscriptionState.PENDING
+    upcoming = calendar.start(calendar.first_from(now)) if is_free else now
+    if civil_date(upcoming, subscription.timezone) == civil_date(now, subscription.timezone):
+        now = upcoming
+    return calendar.arrears(
         now=now,
-        catch_up=CatchUp.NONE if subscription.in_trial else CatchUp(subscription.catch_up),
+        catch_up=CatchUp.NONE if subscription.in_trial or is_free else CatchUp(subscription.catch_up),
         from_ordinal=from_ordinal,
         max_behind=max_behind,
         skipped_because=SkipReason.TRIAL if subscription.in_trial else SkipReason.PAUSED,
@@ -185,7 +203,10 @@ def _change(ports: Ports, subscription_id: UUID, wanted: Change, *, by: By, cust
     with ports.database.transaction() as tx:
         subscription = lock_subscription(tx, subscription_id)
         key_id = _card(tx, subscription, customer_uid, ports.channel.name) if customer_uid is not None else None
-        refuse_impossible(subscription, wanted)
+        owes_still = wanted is Change.CHANGE_CARD and change.owes_what_was_delivered(tx, subscription_id)
+        if subscription.state != SubscriptionState.ENDED or not owes_still:
+            refuse_impossible(subscription, wanted)
+        refuse_pause_within(subscription, wanted)
         if wanted is Change.CHANGE_CARD:
             _refuse_what_blocks(tx, subscription)
         made = change_within(tx, subscription, wanted, by=by, key_id=key_id)
@@ -207,6 +228,7 @@ def change_within(
     *,
     by: By,
     key_id: UUID | None = None,
+    withdraws: bool = False,
     **data: Any,  # noqa: ANN401 - JSON
 ) -> Made:
     """Make a change that nothing refuses, of a subscription that is locked, or let it wait for the outcome of a charge.
@@ -217,14 +239,25 @@ def change_within(
         wanted: The change.
         by: Who asks, and why.
         key_id: The other card, if it is a change of card.
+        withdraws: Of a cancel: the customer has used nothing, and no use is billed.
         data: What is told beside it.
     """
-    if record.undecided(tx, [subscription.id]):
+    if waits_for_outcome(tx, subscription, wanted):
         change.write_request(tx, subscription_id=subscription.id, change=wanted, key_id=key_id, actor=by.actor)
         _tell(tx, f"subscription.{wanted}_requested", subscription.id, by, **data)
         return Made.AFTER_OUTCOME
-    _apply(tx, subscription, wanted, key_id, by, **data)
+    _apply(tx, subscription, wanted, key_id, by, withdraws=withdraws, **data)
     return Made.AT_ONCE
+
+
+def waits_for_outcome(tx: Transaction, subscription: Row[Any], wanted: Change) -> bool:
+    """Whether a change is put off by a charge of which nobody knows yet what the gateway did.
+
+    A stop is not, in arrears: what is owed there was delivered, and stays owed and charged.
+    """
+    if wanted is not Change.CHANGE_CARD and is_in_arrears(subscription):
+        return False
+    return bool(record.undecided(tx, [subscription.id]))
 
 
 def _apply(
@@ -233,8 +266,13 @@ def _apply(
     wanted: Change,
     key_id: UUID | None,
     by: By,
+    *,
+    withdraws: bool = False,
     **data: Any,  # noqa: ANN401 - JSON
 ) -> None:
+    left = None
+    if wanted is Change.CANCEL and not withdraws:
+        left = left_to_bill(subscription, now=tx.now)
     state = SubscriptionState(subscription.state)
     if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) in SUBSCRIPTION_TABLE:
         state = advance(SUBSCRIPTION_TABLE, state, _EVENT_OF[wanted])
@@ -249,7 +287,8 @@ def _apply(
         subscription_id=subscription.id,
         state=state,
         billing_key_id=key_id or subscription.billing_key_id,
-        ended_reason=_why_ended(subscription) if wanted is Change.CANCEL else None,
+        ended_reason=_why_ended(subscription) if wanted is Change.CANCEL else subscription.ended_reason,
+        final=final_of(left),
     )
     if wanted is Change.CHANGE_CARD:
         expect_more(tx, [subscription.id])
@@ -277,6 +316,19 @@ def refuse_impossible(subscription: Row[Any], wanted: Change) -> None:
         )
     if wanted in _EVENT_OF and (state, _EVENT_OF[wanted]) not in SUBSCRIPTION_TABLE:
         raise Conflict(f"subscription {subscription.id} is {state}: it cannot take {wanted}")
+
+
+def refuse_pause_within(subscription: Row[Any], wanted: Change) -> None:
+    """Refuse a pause at once in arrears: what the running period delivered until then would be billed by nobody.
+
+    Raises:
+        Conflict: A period runs that is charged once it is over.
+    """
+    if wanted is Change.PAUSE and is_in_arrears(subscription) and subscription.state in BILLABLE:
+        raise Conflict(
+            f"subscription {subscription.id} is billed in arrears, and the period that runs is not paid: a pause begins"
+            " once it is over: --at-period-end"
+        )
 
 
 def _refuse_what_blocks(tx: Transaction, subscription: Row[Any]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from billing.forecast import expect_charge, expect_item
+from billing.left_to_bill import is_in_arrears
 from billing.lines import line_rows
 from billing.one_off_items import refuse_too_much
 from billing.running_periods import changeable_periods, paid_for
@@ -92,6 +93,11 @@ class ChangeWithin:
         if subscription.state not in BILLABLE or subscription.requested_change is not None:
             waits = f", and a {subscription.requested_change} waits" if subscription.requested_change else ""
             raise Conflict(f"subscription {subscription.id} is {subscription.state}{waits}: no paid period runs")
+        if is_in_arrears(subscription):
+            raise Conflict(
+                f"subscription {subscription.id} is billed in arrears: the period that runs is not paid, and costs what"
+                " stands at its end; leave out --now"
+            )
         if subscription.next_billing_at <= tx.now and subscription.stops_before != subscription.ordinal + 1:
             raise Conflict(
                 f"period {subscription.ordinal + 1} of subscription {subscription.id} is due and not opened yet; ask"

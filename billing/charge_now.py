@@ -46,10 +46,11 @@ def charge_now(ports: Ports, invoice_id: UUID, *, by: By, dry_run: bool = False)
                 f"attempt {invoice.attempt_no} of invoice {invoice_id} is {invoice.attempt_state}: the gateway is asked"
                 " first, nothing was changed; see `jeonggi attempt list --unknown`"
             )
-        if invoice.subscription_state not in BILLABLE or invoice.requested_change is not None:
+        is_billed = invoice.is_delivered or invoice.subscription_state in BILLABLE
+        if not is_billed or invoice.requested_change is not None:
             waits = f", and a {invoice.requested_change} waits" if invoice.requested_change else ""
             raise Conflict(f"its subscription is {invoice.subscription_state}{waits}: nothing is charged")
-        if invoice.stops_at is not None and invoice.stops_at <= tx.now:
+        if not invoice.is_delivered and invoice.stops_at is not None and invoice.stops_at <= tx.now:
             raise Conflict(f"its subscription stopped ({invoice.stops_as}) at {invoice.stops_at}: nothing is charged")
         refuse_held(tx, invoice.subscription_id)
         if invoice.revoked_at is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from billing.left_to_bill import final_of, left_to_bill
 from domain.errors import RuleBroken
 from domain.states import advance
 from domain.subscription import SUBSCRIPTION_TABLE, EndedReason, SubscriptionEvent, SubscriptionState
@@ -40,6 +41,7 @@ def complete_within(tx: Transaction, subscription: Row[Any]) -> None:
         state=advance(SUBSCRIPTION_TABLE, SubscriptionState(subscription.state), SubscriptionEvent.ENDED),
         billing_key_id=subscription.billing_key_id,
         ended_reason=EndedReason.COMPLETED,
+        final=final_of(left_to_bill(subscription, now=tx.now)),
     )
     data = {"periods": subscription.periods, "at": subscription.term_ends_at.isoformat()}
     installation.write_events(

@@ -40,7 +40,7 @@ _CALENDAR: Final = (
     "timezone", "anchored_on", "anchor_ordinal", "stub_from", "billing_day",
     "ordinal", "next_billing_at", "catch_up_below",
     "every", "cron", "charge_time",
-    "shift", "catch_up", "after_outage", "stops_before", "periods",
+    "shift", "catch_up", "after_outage", "stops_before", "periods", "billed",
 )  # fmt: skip
 
 
@@ -110,12 +110,11 @@ def expect_item(tx: Transaction, subscription_id: UUID, *, won: int) -> None:
 
 
 def expect_charge(tx: Transaction, subscription_id: UUID, *, won: int) -> None:
-    """A person has just made a charge of so many won due, by an invoice of its own: today expects it."""
+    """A charge of so many won has just become due, by an invoice of its own: today expects it."""
     envelope.alone(tx, or_beside_others=True)
-    for row in envelope.subscriptions_by_id(tx, [subscription_id]):
-        for day in envelope.envelopes_to_come(tx, [row.channel]):
-            if day.begins_at <= tx.now:
-                envelope.add_expected(tx, day.channel, day.day, Volume(charges=1, won=won))
+    for day in envelope.envelopes_to_come(tx, envelope.channels_of(tx, subscription_id)):
+        if day.begins_at <= tx.now:
+            envelope.add_expected(tx, day.channel, day.day, Volume(charges=1, won=won))
 
 
 def later_today(tx: Transaction, channel: str, *, end: datetime) -> Volume:

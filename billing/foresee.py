@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from billing.due_periods import due_periods
 from billing.foreseen_changes import ForeseenChanges
+from billing.left_to_bill import Left, final_owed
 from billing.lines import Reckoning, gather
-from domain.billing_period import Skip
+from domain.billing_period import Billed, Skip
 from domain.invoice import Purpose
 from models.queries import foresight
 from models.queries.foresight import PAGE
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from models.session import Transaction
 
     _Place: TypeAlias = tuple[datetime, datetime, UUID, int]
-    _Steps: TypeAlias = Iterator[tuple[_Place, Row[Any], DuePeriod, Price | None, Reckoning]]
+    _Steps: TypeAlias = Iterator[tuple[_Place, Row[Any], DuePeriod | None, Price | None, Reckoning]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,12 @@ def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
             purpose=Purpose(row.purpose),
         )
     for subscription, due, amount in _periods(tx, until=until):
-        is_past_its_stop = subscription.stops_at is not None and due.attempt_at >= subscription.stops_at
+        if due is None:
+            if amount:
+                yield _final(subscription, amount, now=tx.now)
+            continue
+        stops_at = None if subscription.billed == Billed.IN_ARREARS else subscription.stops_at
+        is_past_its_stop = stops_at is not None and due.attempt_at >= stops_at
         if amount and due.attempt_at <= until and not is_past_its_stop:
             yield Foreseen(
                 due_at=due.attempt_at,
@@ -92,13 +98,33 @@ def foresee(tx: Transaction, *, until: datetime) -> Iterator[Foreseen]:
             )
 
 
-def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], DuePeriod, int]]:
-    """Every period to be opened, with what it will owe.
+def _final(subscription: Row[Any], amount: int, *, now: datetime) -> Foreseen:
+    """It has ended, and its final invoice is opened and due once what was used is known."""
+    return Foreseen(
+        due_at=now,
+        subscription_id=subscription.id,
+        customer_ref=subscription.customer_ref,
+        plan=subscription.plan,
+        channel=subscription.channel,
+        ordinal=subscription.final_ordinal,
+        amount=amount,
+        purpose=Purpose.FINAL,
+    )
+
+
+def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], DuePeriod | None, int]]:
+    """Every period to be opened, with what it will owe; and each final invoice, without one.
 
     Those of customers with credit come last, all of them in the order in which they will be opened: they share it.
     """
     shared: list[_Steps] = []
     credit: dict[UUID, int] = {}
+    finals = list(foresight.finals_due(tx, until=tx.now))
+    gathered = gather(tx, finals)
+    for subscription in finals:
+        credit.update({subscription.customer_id: gathered.credit.get(subscription.customer_id, 0)})
+        reckoning = Reckoning(subscription, gathered, credit=credit)
+        shared.append(iter([((tx.now, tx.now, subscription.id, 0), subscription, None, None, reckoning)]))
     subscriptions = foresight.subscriptions_due(tx, until=until)
     while page := list(islice(subscriptions, PAGE)):
         gathered = gather(tx, page)
@@ -112,9 +138,13 @@ def _periods(tx: Transaction, *, until: datetime) -> Iterator[tuple[Row[Any], Du
             reckoning = Reckoning(subscription, gathered)
             for due, price in _priced(subscription, reckoning, now=tx.now, until=until):
                 yield subscription, due, reckoning.period(due.period, price=price).owed.amount
-    for step in heapq.merge(*shared, key=itemgetter(0)):
-        _, subscription, due, price, reckoning = step
-        yield subscription, due, reckoning.period(due.period, price=price).owed.amount
+    for _, subscription, to_come, price, reckoning in heapq.merge(*shared, key=itemgetter(0)):
+        if to_come is None:
+            left = Left(ordinal=subscription.final_ordinal, until=subscription.final_at)
+            owed = final_owed(subscription, reckoning, left)
+            yield subscription, None, 0 if owed is None else owed.owed.amount
+            continue
+        yield subscription, to_come, reckoning.period(to_come.period, price=price).owed.amount
 
 
 def _steps(subscription: Row[Any], reckoning: Reckoning, *, now: datetime, until: datetime) -> _Steps:

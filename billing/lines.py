@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from domain.billing_period import Billed
 from domain.coupon import Discount, RunningCoupon, uses_left
 from domain.invoice_line import Item, LineKind, Owed
-from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes
+from domain.owing import AddOn, Beside, Part, Terms, WaitingItem, owes, owes_for_use
 from domain.price import Price, Vat
 from domain.usage import WaitingUsage
 from models.queries import beside as queries
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from domain.billing_period import BillingPeriod
+    from domain.proration import Share
     from models.session import Transaction
 
 
@@ -98,6 +100,7 @@ class Reckoning:
         self._customer_id: UUID = subscription.customer_id
         self._credit = gathered.credit if credit is None else credit
         self.coupon = gathered.coupons.get(subscription.id)
+        self._is_in_arrears = subscription.billed == Billed.IN_ARREARS
         self._pinned = Terms(
             plan_name=subscription.plan_name, quantity=subscription.quantity, price=price_of(subscription)
         )
@@ -121,14 +124,43 @@ class Reckoning:
         """
         before = replace(self.beside, credit=self._credit.get(self._customer_id, 0))
         terms = self._pinned if price is None else replace(self._pinned, price=price)
-        owed, self.beside = owes(terms, before, ordinal=period.ordinal, share=period.share)
-        used = before.credit - self.beside.credit
+        below = self.used_below(period.ordinal)
+        found = owes(terms, before, ordinal=period.ordinal, share=period.share, used_below=below)
+        return self._used_up(before, *found)
+
+    def used_below(self, ordinal: int) -> int:
+        """An invoice of a period has what those before this one used: those before itself, or itself as well."""
+        return ordinal + 1 if self._is_in_arrears else ordinal
+
+    def final(self, ordinal: int, share: Share | None) -> PeriodOwed | None:
+        """What its final invoice owes, after the end: for so much of a period in arrears, and for what was used.
+
+        None: nothing was delivered that is not billed.
+
+        Raises:
+            RuleBroken: It is more than can be charged at once.
+        """
+        before = replace(self.beside, credit=self._credit.get(self._customer_id, 0))
+        below = ordinal + 1
+        if self._is_in_arrears:
+            found = owes(self._pinned, before, ordinal=ordinal, share=share, used_below=below, is_last=True)
+            if not any(line.amount for line in found[0].lines):
+                return None
+            return self._used_up(before, *found)
+        for_use = owes_for_use(self._pinned, before, used_below=below)
+        return None if for_use is None else self._used_up(before, *for_use)
+
+    def _used_up(self, before: Beside, owed: Owed, after: Beside) -> PeriodOwed:
+        self.beside = after
+        used = before.credit - after.credit
         if used:
-            self._credit[self._customer_id] = self.beside.credit
+            self._credit[self._customer_id] = after.credit
+        waits, left = {each.ordinal for each in before.usage}, {each.ordinal for each in after.usage}
+        kept = {waiting.id for waiting in after.items}
         return PeriodOwed(
             owed=owed,
-            items=tuple(waiting.id for waiting in before.items),
-            usage=tuple(each.ordinal for each in before.usage if each.ordinal < period.ordinal),
+            items=tuple(waiting.id for waiting in before.items if waiting.id not in kept),
+            usage=tuple(sorted(waits - left)),
             credit=used,
             is_coupon_used=any(line.kind is LineKind.COUPON for line in owed.lines),
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from billing.calendars import anchor_columns, calendar_of
 from billing.change_subscription import lock_subscription
 from billing.forecast import expect_item, expect_more
+from billing.left_to_bill import is_in_arrears
 from billing.lines import Reckoning, gather
 from billing.one_off_items import next_due
 from billing.promotions import plan_end_anew
@@ -126,6 +127,11 @@ def _refuse_what_is_ahead(tx: Transaction, subscription: Row[Any]) -> None:
         raise Conflict(
             f"subscription {row.id} has a {row.requested_change} that waits for the outcome of a charge; ask again once"
             " it is made"
+        )
+    if is_in_arrears(row):
+        raise Conflict(
+            f"subscription {row.id} is billed in arrears, and the period that runs is charged with the days it has; end"
+            " it with that period (--at-period-end), and begin another on the day that is wanted"
         )
     if row.stops_at is not None:
         raise Conflict(

@@ -16,7 +16,7 @@ from billing.calendars import calendar_of
 from billing.due_periods import due_periods
 from billing.lines import Reckoning, coupon_row, gather, line_rows
 from billing.promotions import end_planned, planned_end
-from domain.billing_period import Skip
+from domain.billing_period import Billed, Skip
 from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
 from domain.states import advance
 from models.ids import new_id
@@ -164,7 +164,7 @@ def _open(tx: Transaction, subscription: Row[Any], gathered: Gathered, batch: _B
             batch.skips.append(_skip(subscription, due))
             last = due.last
             continue
-        if not _is_known(subscription, due, gathered):
+        if not _is_known(subscription, due, reckoning, gathered):
             break  # it has fallen due since they were asked for
         last = due.period.ordinal
         period = reckoning.period(due.period)
@@ -206,9 +206,9 @@ def _ahead(
     return change["from_ordinal"], change["effective_at"]
 
 
-def _is_known(subscription: Row[Any], due: DuePeriod, gathered: Gathered) -> bool:
-    """Whether it is known what the period before one used, if that is billed."""
-    before = due.period.ordinal - 1
+def _is_known(subscription: Row[Any], due: DuePeriod, reckoning: Reckoning, gathered: Gathered) -> bool:
+    """Whether it is known what the last of the periods used whose use is billed with one, if any."""
+    before = reckoning.used_below(due.period.ordinal) - 1
     if subscription.usage is None or before < 0:
         return True
     return any(used.ordinal == before for used in gathered.usage.get(subscription.id, ()))
@@ -234,6 +234,7 @@ def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed
         "card_quota": owed.card_quota,
         "quantity": subscription.quantity,
         "plan_price_id": subscription.plan_price_id,
+        "is_delivered": subscription.billed == Billed.IN_ARREARS,
         "state": state,
         "is_catch_up": due.is_catch_up,
         "next_attempt_at": due.attempt_at if owed.amount else None,

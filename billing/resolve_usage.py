@@ -1,4 +1,4 @@
-"""What did the periods before the due ones use? Asked of the merchant's own code, and written down, before they open.
+"""What was used of which the bill is due? Asked of the merchant's own code, and written down, before that is opened.
 
 No transaction is open while it is asked, for it may be slow, hang or raise. What is written first stands: two that ask
 at once, or one that died, change nothing. Who has no answer is not opened, and asked about again after a pause.
@@ -18,7 +18,7 @@ from billing.change_subscription import lock_subscription
 from billing.due_periods import due_periods
 from billing.forecast import expect_item
 from billing.usage_resolvers import ask_resolver, installed
-from domain.billing_period import Skip
+from domain.billing_period import Billed, Skip
 from domain.errors import BadInput, Conflict
 from domain.price import MAXIMUM_AMOUNT
 from domain.usage import PAUSES, UsagePeriod, won_of
@@ -150,20 +150,27 @@ def set_usage(
 def first_waited_for(tx: Transaction, row: Row[Any]) -> int:
     """Which period of a subscription that waits is to be answered first.
 
-    The last one that was opened, whatever was skipped since; the one before each that is due; and as the last one that
-    by which the opening goes (``queries.IS_KNOWN``), so that all that is due is opened, and foreseen, at once.
+    In advance the last one that was opened, whatever was skipped since, and the one before each that is due; in arrears
+    each that is due; of a subscription that has ended its last one, too. As the last of them that by which the opening
+    goes (``queries.IS_KNOWN``), so that all that is due is opened, and foreseen, at once.
     """
-    last = max(int(row.ordinal), 0)
-    due = islice(due_periods(row, now=tx.now, until=tx.now, before=row.changes_from), _MOST_PERIODS)
-    wanted = [] if row.opened is None else [row.opened]
-    wanted += [each.period.ordinal - 1 for each in due if not isinstance(each, Skip) and each.period.ordinal]
+    is_in_arrears = row.billed == Billed.IN_ARREARS
+    wanted = [] if row.opened is None or is_in_arrears else [row.opened]
+    if row.final_ordinal is not None:
+        last = int(row.final_ordinal)
+    else:
+        last = int(row.ordinal) + 1 if is_in_arrears else max(int(row.ordinal), 0)
+        due = islice(due_periods(row, now=tx.now, until=tx.now, before=row.changes_from), _MOST_PERIODS)
+        ordinals = [each.period.ordinal for each in due if not isinstance(each, Skip)]
+        wanted += [each if is_in_arrears else each - 1 for each in ordinals if is_in_arrears or each]
     known = queries.answered(tx, row.id, wanted)
     return next((each for each in wanted if each not in known and each != last), last)
 
 
 def _period(row: Row[Any], ordinal: int) -> UsagePeriod:
-    """A period as it was opened, if it was; it ends where the next one begins."""
+    """A period as it was opened, if it was; it ends where the next one begins, or its subscription did."""
     calendar = calendar_of(row)
+    end = calendar.start(ordinal + 1)
     return UsagePeriod(
         subscription_id=row.id,
         customer_ref=row.customer_ref,
@@ -171,7 +178,7 @@ def _period(row: Row[Any], ordinal: int) -> UsagePeriod:
         quantity=row.quantity,
         ordinal=ordinal,
         start=row.opened_start if ordinal == row.opened else calendar.start(ordinal),
-        end=calendar.start(ordinal + 1),
+        end=end if row.final_at is None else min(end, row.final_at),
     )
 
 

@@ -6,17 +6,27 @@ now, so that nothing is opened or claimed from that instant on, whoever is awake
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from billing.calendars import calendar_of
-from billing.change_subscription import Made, arrears_of, change_within, lock_subscription, refuse_impossible
+from billing.change_subscription import (
+    Made,
+    arrears_of,
+    calendar_after,
+    change_within,
+    lock_subscription,
+    refuse_impossible,
+    refuse_pause_within,
+    waits_for_outcome,
+)
 from billing.forecast import expect_more
-from billing.give_back import Leaving
+from billing.foretold_stop import Foretold, Kept
+from billing.give_back import GiveBack, Leaving
+from billing.left_to_bill import final_bill, is_in_arrears, left_to_bill
 from domain.errors import BadInput, Conflict
 from domain.stop import Stop, first_unbilled, goes_on_at
 from domain.subscription import Change, SubscriptionState
-from models.queries import installation, record, stop
+from models.queries import installation, stop
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -25,43 +35,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from billing.change_subscription import By
-    from billing.give_back import GiveBack, Giving, Offer
+    from billing.give_back import Giving
+    from billing.left_to_bill import FinalBill
     from billing.ports import Ports
     from domain.billing_period import Arrears, Calendar
     from models.session import Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foretold:
-    """What a stop comes to. Instants are UTC; of a cancel nothing goes on.
-
-    ``begins_at`` None: once the outcome of a charge is known. ``debts`` and ``debts_won`` are owed now, ``undecided``
-    of them have a charge that is under way; ``debts_become`` is what the stop makes of those that are not paid by then.
-    ``next_billing_at``: when the first period that is billed after it is due; None: none is, by itself.
-    """
-
-    made: Made
-    begins_at: datetime | None
-    debts: int
-    debts_won: int
-    undecided: int
-    debts_become: Literal["void", "held"]
-    resumes_at: datetime | None = None
-    next_billing_at: datetime | None = None
-    behind: int = 0  # periods that ended during the pause and are billed
-    skipped: int = 0  # and those that are not
-    minimum_until: datetime | None = None  # the minimum term that a cancel comes before the end of
-    offer: Offer | None = None  # what the customer could get back, of a cancel at once
-    given_back: Giving | None = None  # and what of it they do
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What was taken back: what it would have been, and when; and the start of the next period to be billed."""
-
-    stop: Stop
-    at: datetime
-    next_billing_at: datetime
 
 
 def stop_subscription(  # noqa: PLR0913 - each is one thing that a person may say
@@ -196,7 +174,7 @@ class _Asked:
 
     def _is_undecided(self) -> bool:
         """Whether nobody knows yet what the gateway did with a charge, also one of an invoice that another paid."""
-        return bool(record.undecided(self._tx, [self._row.id]))
+        return waits_for_outcome(self._tx, self._row, Change(self._wanted))
 
     def _refuse(self, *, at_period_end: bool) -> None:
         row = self._row
@@ -206,6 +184,7 @@ class _Asked:
             return
         refuse_impossible(row, Change(self._wanted))
         if not at_period_end:
+            refuse_pause_within(row, Change(self._wanted))
             return
         if row.requested_change is not None:
             raise Conflict(
@@ -285,15 +264,36 @@ class _Asked:
             debts=owed.invoices,
             debts_won=int(owed.won),
             undecided=owed.undecided,
-            debts_become="void" if self._wanted is Stop.CANCEL else "held",
+            debts_become=self._debts_become(),
             resumes_at=self._resumes_at,
-            next_billing_at=None if arrears is None else self._calendar.due_at(arrears.first),
+            next_billing_at=self._next_billing_at(arrears),
             behind=0 if arrears is None else arrears.behind_count,
             skipped=0 if arrears is None else sum(skip.last - skip.first + 1 for skip in arrears.skips),
             minimum_until=self._minimum_until(),
             offer=None if self._leaving is None or waits else self._leaving.offer,
             given_back=self._given_back(),
+            final=self._final(),
         )
+
+    def _debts_become(self) -> Literal["void", "held", "charged"]:
+        if is_in_arrears(self._row):
+            return "charged"
+        return "void" if self._wanted is Stop.CANCEL else "held"
+
+    def _next_billing_at(self, arrears: Arrears | None) -> datetime | None:
+        if arrears is None or self._resumes_at is None:
+            return None
+        return calendar_after(self._row, arrears, at=self._resumes_at).due_at(arrears.first)
+
+    def _withdraws(self) -> bool:
+        return self._give_back is GiveBack.WITHDRAWAL
+
+    def _final(self) -> FinalBill | None:
+        """The invoice that follows a cancel at once."""
+        if self._wanted is not Stop.CANCEL or self._before is not None or self._withdraws():
+            return None
+        left = left_to_bill(self._row, now=self._tx.now)
+        return None if left is None else final_bill(self._tx, self._row, left)
 
     def _given_back(self) -> Giving | None:
         if self._leaving is None or self._give_back is None:
@@ -345,7 +345,8 @@ class _Asked:
             # It is over by then. Else its instant stands until it is made: no period is opened while it waits.
             stop.drop_stop(tx, row.id)
         if not self._is_date_only:
-            change_within(tx, row, Change(self._wanted), by=by, **self._early(), **self._refunded())
+            told = {**self._early(), **self._refunded()}
+            change_within(tx, row, Change(self._wanted), by=by, withdraws=self._withdraws(), **told)
         if self._leaving is not None and self._give_back is not None:
             self._leaving.write(self._give_back, by)
         if self._wanted is Stop.PAUSE and resumes_at != row.resumes_at:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from billing.change_subscription import By
-    from billing.stop_subscription import Foretold
+    from billing.foretold_stop import Foretold
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Whole, or its first eight hex digits or more.")]
 AtPeriodEnd = Annotated[

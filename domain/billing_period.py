@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from domain.business_day import Shift, shifted
 from domain.errors import BadInput
-from domain.instants import ONE_DAY, instant_of, require_utc
+from domain.instants import ONE_DAY, civil_date, instant_of, require_utc
 from domain.proration import Share
-from domain.schedule import MAX_ORDINAL, Schedule, next_billing_day, on_day
+from domain.schedule import MAX_ORDINAL, Schedule, has_billing_days, next_billing_day, on_day, start_before
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,6 +23,13 @@ class CatchUp(StrEnum):
     ALL = "all"  # every one, at most one charge a customer and civil day
     LATEST = "latest"  # the last one that ended
     NONE = "none"
+
+
+class Billed(StrEnum):
+    """When a period of a plan is charged."""
+
+    IN_ADVANCE = "in-advance"  # as it begins
+    IN_ARREARS = "in-arrears"  # when it is over
 
 
 class AfterOutage(StrEnum):
@@ -104,6 +111,7 @@ class Calendar:
     shift: Shift = Shift.NONE
     spread_seconds: int = 0  # this subscription's own: ``spread_seconds_of``
     periods: int | None = None
+    billed: Billed = Billed.IN_ADVANCE
 
     @property
     def ends_at(self) -> datetime | None:
@@ -165,9 +173,11 @@ class Calendar:
     def due_at(self, ordinal: int) -> datetime:
         """The UTC instant from which a period is charged; never earlier than that of the period before.
 
-        Its start, moved to a business day at the same civil time where the plan says so, and on by the subscription's
-        spread.
+        Its start, or its end if it is billed in arrears; moved to a business day at the same civil time where the plan
+        says so, and on by the subscription's spread.
         """
+        if self.billed is Billed.IN_ARREARS:
+            ordinal += 1
         due = self.start(ordinal)
         if self.shift is not Shift.NONE:
             civil = self._civil(ordinal)
@@ -184,8 +194,32 @@ class Calendar:
         """Of a partial period, its civil days and those of the whole period that ends with it; None: it is whole."""
         if self.stub_from is None or ordinal != self.anchor_ordinal - 1:
             return None
-        whole = self.anchored_on - self._from_anchor(-1).date()
+        whole = self.anchored_on - self._before_anchor()
         return Share((self.anchored_on - self.stub_from).days, whole.days)
+
+    def delivered(self, ordinal: int, until: datetime) -> Share:
+        """The civil days of a period before that of an instant, and those of a whole one; at most all of its own."""
+        period = self.period(ordinal)
+        begin = civil_date(period.start, self.zone_name)
+        mine = (civil_date(period.end, self.zone_name) - begin).days
+        days = (civil_date(until, self.zone_name) - begin).days
+        return Share(min(max(days, 0), mine), mine if period.share is None else period.share.of_days)
+
+    def goes_on(self, ordinal: int, instant: datetime) -> Calendar:
+        """The same after a pause that ended within a period: that one begins on the civil day of the instant."""
+        day = civil_date(instant, self.zone_name)
+        if civil_date(self.start(ordinal), self.zone_name) >= day:
+            return self
+        anchor = self._civil(ordinal + 1).date()
+        if anchor <= day:
+            return self
+        return replace(
+            self,
+            anchored_on=anchor,
+            anchor_ordinal=ordinal + 1,
+            stub_from=day,
+            billing_day=self.day if has_billing_days(self.schedule) else None,
+        )
 
     def first_from(self, instant: datetime) -> int:
         """The first period that starts at or after an instant."""
@@ -214,6 +248,11 @@ class Calendar:
     def _from_anchor(self, periods: int) -> datetime:
         civil = self.schedule.start(self.anchored_on, periods)
         return civil if self.billing_day is None else civil.replace(day=on_day(civil, self.billing_day).day)
+
+    def _before_anchor(self) -> date:
+        """Where the whole period began that ends at the anchor."""
+        day = start_before(self.schedule, self.anchored_on)
+        return day if self.billing_day is None else on_day(day, self.billing_day)
 
     def first_unpaid(self, paid_through: date) -> int:
         """The first period that starts after a civil date; the one after the last, if none does."""

@@ -9,16 +9,17 @@ from typing import Final
 class Purpose(StrEnum):
     """What an invoice is for; with the subscription and the ordinal it is unique.
 
-    The ordinal is a period's, or a number of its own from 0 for each of the others.
+    The ordinal is a period's, also of a final one; of a change it is a number of its own, from 0.
     """
 
     PERIOD = "period"
     CHANGE = "change"  # the rest of a period, after a change within it
+    FINAL = "final"  # what was delivered and not billed when its subscription ended
 
     @property
     def letter(self) -> str:
         """The purpose's field in a ``merchant_uid``; never changed once used."""
-        return {Purpose.PERIOD: "p", Purpose.CHANGE: "c"}[self]
+        return {Purpose.PERIOD: "p", Purpose.CHANGE: "c", Purpose.FINAL: "f"}[self]
 
 
 class InvoiceState(StrEnum):

@@ -84,7 +84,15 @@ class Beside:
     credit: int = 0
 
 
-def owes(terms: Terms, beside: Beside, *, ordinal: int, share: Share | None = None) -> tuple[Owed, Beside]:
+def owes(
+    terms: Terms,
+    beside: Beside,
+    *,
+    ordinal: int,
+    share: Share | None = None,
+    used_below: int | None = None,
+    is_last: bool = False,
+) -> tuple[Owed, Beside]:
     """What a period owes, and what stands for the one after it: what this one used is gone.
 
     Args:
@@ -92,14 +100,39 @@ def owes(terms: Terms, beside: Beside, *, ordinal: int, share: Share | None = No
         beside: What stands beside that.
         ordinal: The period's.
         share: Of a partial period, its part of a whole one.
+        used_below: It has what periods before this one used; None: those before itself.
+        is_last: No invoice follows.
 
     Raises:
         RuleBroken: It is more than can be charged at once.
     """
+    below = ordinal if used_below is None else used_below
     base = base_item(description=terms.plan_name, quantity=terms.quantity, price=terms.price)
-    more = [_shared(base, share), *_beside(terms, beside, ordinal, share)]
-    lines, after = _lowered(more, beside)
-    after = replace(after, usage=tuple(used for used in beside.usage if used.ordinal >= ordinal))
+    more = [_shared(base, share), *_beside(terms, beside, ordinal, share), *_used(beside, below)]
+    if beside.carried.amount:
+        more.append(_carried("carried over from before", beside.carried))
+    lines, after = _lowered(more, beside, is_last=is_last)
+    after = replace(after, usage=tuple(used for used in beside.usage if used.ordinal >= below))
+    return reckon(lines, vat=terms.price.vat, card_quota=terms.price.card_quota), after
+
+
+def owes_for_use(terms: Terms, beside: Beside, *, used_below: int) -> tuple[Owed, Beside] | None:
+    """What is owed for use alone, of periods before one, and what stands afterwards; None: nothing was used."""
+    used = list(_used(beside, used_below))
+    if not used:
+        return None
+    alone = replace(beside, carried=Part(), coupon=None)
+    lines, after = _lowered(used, alone, is_last=True)
+    carried = Part(
+        amount=beside.carried.amount + after.carried.amount,
+        tax_free=beside.carried.tax_free + after.carried.tax_free,
+    )
+    after = replace(
+        beside,
+        carried=carried,
+        credit=after.credit,
+        usage=tuple(used for used in beside.usage if used.ordinal >= used_below),
+    )
     return reckon(lines, vat=terms.price.vat, card_quota=terms.price.card_quota), after
 
 
@@ -122,12 +155,14 @@ def _beside(terms: Terms, beside: Beside, ordinal: int, share: Share | None) -> 
         yield Item(kind=LineKind.SETUP, description="setup fee", quantity=1, unit_amount=terms.price.setup_fee)
     yield from (_shared(add_on.item, share) for add_on in beside.add_ons if add_on.runs(ordinal))
     yield from (waiting.item for waiting in beside.items)
-    yield from (item for used in beside.usage if used.ordinal < ordinal for item in used.items)
-    if beside.carried.amount:
-        yield _carried("carried over from before", beside.carried)
 
 
-def _lowered(more: Sequence[Item], beside: Beside) -> tuple[Sequence[Item], Beside]:
+def _used(beside: Beside, below: int) -> Iterator[Item]:
+    """What periods before one used."""
+    return (item for used in beside.usage if used.ordinal < below for item in used.items)
+
+
+def _lowered(more: Sequence[Item], beside: Beside, *, is_last: bool) -> tuple[Sequence[Item], Beside]:
     """The lines with those that lower them, and what stands afterwards."""
     lines = list(more)
     whole = Part(
@@ -151,7 +186,8 @@ def _lowered(more: Sequence[Item], beside: Beside) -> tuple[Sequence[Item], Besi
         whole = rest
         after = replace(after, credit=beside.credit - used)
     if 0 < whole.amount < MINIMUM_AMOUNT:
-        told = f"carried to the next invoice: less than {MINIMUM_AMOUNT} won cannot be charged"
+        told = "not charged" if is_last else "carried to the next invoice"
+        told = f"{told}: less than {MINIMUM_AMOUNT} won cannot be charged"
         lines.append(_taken_off(LineKind.CARRIED, told, whole))
         after = replace(after, carried=whole)
     return lines, after

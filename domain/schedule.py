@@ -211,6 +211,15 @@ def has_billing_days(schedule: Schedule) -> bool:
     return isinstance(schedule, Every) and schedule.unit in {Unit.MONTH, Unit.YEAR}
 
 
+def start_before(schedule: Schedule, start: date) -> date:
+    """The civil day on which the period began that ends on the day ``start``, on which another one begins."""
+    if isinstance(schedule, Every):
+        return schedule.start(start, -1).date()
+    fires = croniter(schedule.expression, datetime.combine(start, time.min), ret_type=datetime)
+    found: datetime = fires.get_prev()
+    return found.date()
+
+
 def on_day(month: date, day: int) -> date:
     """A day of a month, given by any date of it: the last one, where the month has no such day."""
     return month.replace(day=min(day, monthrange(month.year, month.month)[1]))

@@ -62,9 +62,11 @@ class Invoice(Base):
         ),
         CheckConstraint("period_start < period_end", name="period_is_a_span"),
         CheckConstraint(
-            "(share_days IS NULL) = (share_of_days IS NULL) AND share_days >= 1 AND share_days < share_of_days",
+            "(share_days IS NULL) = (share_of_days IS NULL) AND (share_days >= 1 OR purpose = 'final')"
+            " AND share_days >= 0 AND share_days < share_of_days",
             name="share_of_a_whole",
         ),
+        CheckConstraint("is_delivered OR purpose <> 'final'", name="a_final_one_is_delivered"),
         CheckConstraint("ladder_step >= 0 AND attempt_count >= 0", name="counts_not_negative"),
         CheckConstraint(
             f"next_attempt_at IS NULL OR state IN ({listed(CHARGEABLE)})", name="settled_is_never_attempted"
@@ -100,6 +102,8 @@ class Invoice(Base):
     card_quota: Mapped[int] = mapped_column(Integer, server_default="0")
     quantity: Mapped[int | None] = mapped_column(Integer)  # None: it is older than these columns
     plan_price_id: Mapped[UUID | None] = mapped_column(ForeignKey("plan_price.id"))
+    #: What it is for was given before it was opened: it is owed, and charged, whatever becomes of its subscription.
+    is_delivered: Mapped[bool] = mapped_column(Boolean, server_default="false")
     state: Mapped[Word]
     is_catch_up: Mapped[bool] = mapped_column(Boolean)  # at most one such charge a customer and civil day
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

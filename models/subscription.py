@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.billing_period import AfterOutage, CatchUp, SkipReason
+from domain.billing_period import AfterOutage, Billed, CatchUp, SkipReason
 from domain.business_day import Shift
 from domain.channel import DEFAULT_CHANNEL
 from domain.consent import WithoutConsent
@@ -52,6 +52,13 @@ class Plan(Base):
         CheckConstraint("trial_days >= 1", name="trial_days_from_one"),
         one_of("without_consent", WithoutConsent),
         one_of("after_outage", AfterOutage),
+        one_of("billed", Billed),
+        CheckConstraint(
+            f"billed <> '{Billed.IN_ARREARS}' OR (shift <> '{Shift.PREVIOUS}' AND trial_days IS NULL"
+            f" AND without_consent <> '{WithoutConsent.END}'"
+            f" AND (usage IS NULL OR after_outage = '{AfterOutage.ALL}'))",
+            name="in_arrears_once_it_is_over",
+        ),
         CheckConstraint(_TERM, name="term_from_one"),
     )
 
@@ -71,6 +78,7 @@ class Plan(Base):
     periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: so many, and it completes
     minimum_periods: Mapped[int | None] = mapped_column(Integer)  # of a new subscription: bound for so many
     usage: Mapped[str | None] = mapped_column(Text)  # the entry point that tells what a period used; None: nothing
+    billed: Mapped[Word] = mapped_column(server_default=Billed.IN_ADVANCE)
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -180,8 +188,7 @@ class Subscription(Base):
         CheckConstraint("trial_until > started_on", name="trial_until_after_its_start"),
         CheckConstraint("billing_day BETWEEN 1 AND 31", name="billing_day_of_a_month"),
         CheckConstraint(
-            "anchor_ordinal >= 0 AND (stub_from IS NULL OR"
-            " (stub_from < anchored_on AND anchor_ordinal >= 1 AND billing_day IS NOT NULL))",
+            "anchor_ordinal >= 0 AND (stub_from IS NULL OR (stub_from < anchored_on AND anchor_ordinal >= 1))",
             name="a_partial_period_ends_at_the_anchor",
         ),
         # Its calendar knows the next period.
@@ -192,6 +199,13 @@ class Subscription(Base):
         CheckConstraint("(changes_from IS NULL) = (changes_at IS NULL)", name="a_change_to_come_says_when"),
         CheckConstraint("state <> 'ended' OR changes_at IS NULL", name="ended_has_no_change_to_come"),
         CheckConstraint("state <> 'trialing' OR changes_at IS NOT NULL", name="trialing_is_to_be_decided"),
+        CheckConstraint(
+            "(final_ordinal IS NULL) = (final_at IS NULL) AND (final_ordinal IS NULL OR (final_ordinal >= 0"
+            " AND state = 'ended'))",
+            name="a_final_invoice_follows_the_end",
+        ),
+        # Whose final invoice is to be opened.
+        Index("ix_subscription_final", "final_at", postgresql_where=text("final_at IS NOT NULL")),
         # What was asked for ahead and has come.
         Index("ix_subscription_stops", "stops_at", postgresql_where=text("stops_at IS NOT NULL")),
         Index("ix_subscription_resumes", "resumes_at", postgresql_where=text("resumes_at IS NOT NULL")),
@@ -258,6 +272,10 @@ class Subscription(Base):
     periods: Mapped[int | None] = mapped_column(Integer)
     term_ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     minimum_periods: Mapped[int | None] = mapped_column(Integer)
+    #: It has ended, at this billing time, and its final invoice is still to be opened: for what was delivered of this
+    #: period, or used in it.
+    final_ordinal: Mapped[int | None] = mapped_column(Integer)
+    final_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     set_aside_reason: Mapped[str | None] = mapped_column(Text)  # its batch failed because of it: an operator's
     created_at: Mapped[Instant] = mapped_column(server_default=func.clock_timestamp())
 

@@ -15,6 +15,7 @@ from billing.forecast import begin_day
 from billing.halt_channel import is_running
 from billing.hold_charges import tell_expired_holds
 from billing.make_what_has_come import make_what_has_come
+from billing.open_final import open_finals
 from billing.open_period import open_due_periods
 from billing.resolve_usage import resolve_usage
 from domain.window import closed_at
@@ -47,10 +48,11 @@ def tick(channels: Sequence[Ports], enqueue: Callable[[Bell, str], None], *, ope
     while ports.boottime() < leave_at:
         opened = open_due_periods(ports)
         come = make_what_has_come(ports)  # a resume may leave periods to be opened, a stop waits for those before it
-        did["opened"] += opened.invoices
+        finals = open_finals(ports)
+        did["opened"] += opened.invoices + finals
         did["come"] += come.subscriptions - come.set_aside
         did["set_aside"] += opened.set_aside + come.set_aside
-        if opened.subscriptions == 0 and come.subscriptions == 0:
+        if opened.subscriptions == 0 and come.subscriptions == 0 and finals == 0:
             # Last: what the merchant's own code has to tell first keeps nobody else waiting.
             asked = resolve_usage(ports, leave_at=leave_at)
             did["usage"] += asked

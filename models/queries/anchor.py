@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TERMS: Final = text(
     "SELECT s.id, s.customer_id, s.quantity, s.carried, s.carried_tax_free, p.code AS plan, p.name AS plan_name,"
-    " coalesce(p.every, p.cron) AS schedule, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
+    " coalesce(p.every, p.cron) AS schedule, p.billed, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     " WHERE s.id = :id"
 )

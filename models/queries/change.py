@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
-from domain.subscription import BILLABLE, SubscriptionState
+from domain.invoice import CHARGEABLE
+from domain.subscription import SubscriptionState
 from models.base import listed
 from models.ids import new_id
-from models.queries import beside, consent, foreign
+from models.queries import beside, consent, foreign, stop
 from models.queries.bulk import insert_rows, update_rows
 from models.queries.periods import CALENDAR
 from models.subscription import BillingKey, SkippedPeriod, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -40,7 +41,8 @@ def lock_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None
             " EXISTS (SELECT FROM price_change pc WHERE pc.subscription_id = s.id AND pc.state = 'ended')"
             " AS lacked_consent,"
             " s.term_ends_at, s.minimum_periods,"
-            f" s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by, {CALENDAR}, p.catch_up"
+            f" s.set_aside_reason, s.requested_change, s.requested_key_id, s.requested_by, {CALENDAR}, p.catch_up,"
+            " p.usage"
             " FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE s.id = :id FOR UPDATE OF s"
         ),
         {"id": subscription_id},
@@ -58,7 +60,7 @@ def lock_invoice(tx: Transaction, invoice_id: UUID) -> Row[Any] | None:
     return tx.connection.execute(
         text(
             "SELECT i.id, i.subscription_id, i.state, i.amount, i.next_attempt_at, i.next_trigger, i.ladder_at,"
-            " s.state AS subscription_state, s.requested_change, s.stops_at, s.stops_as,"
+            " i.is_delivered, s.state AS subscription_state, s.requested_change, s.stops_at, s.stops_as,"
             " k.revoked_at, k.foreign_schedule_since,"
             " a.state AS attempt_state, a.attempt_no"
             " FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
@@ -77,6 +79,20 @@ def make_due(tx: Transaction, *, invoice_id: UUID, trigger: str, ladder_at: date
             " at_once = true, set_aside_reason = NULL WHERE id = :id"
         ),
         {"id": invoice_id, "now": tx.now, "trigger": trigger, "ladder_at": ladder_at},
+    )
+
+
+def owes_what_was_delivered(tx: Transaction, subscription_id: UUID) -> bool:
+    """Whether a subscription, which may have ended, owes for what was delivered, or will once that is known."""
+    return bool(
+        tx.connection.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM invoice i WHERE i.subscription_id = :id AND i.is_delivered"
+                f" AND i.state IN ({listed(CHARGEABLE)})) OR EXISTS (SELECT FROM subscription s WHERE s.id = :id"
+                " AND s.final_at IS NOT NULL)"
+            ),
+            {"id": subscription_id},
+        ).scalar_one()
     )
 
 
@@ -122,8 +138,12 @@ def write_changed(
     state: str,
     billing_key_id: UUID | None,
     ended_reason: str | None,
+    final: tuple[int, datetime] | None = None,
 ) -> None:
-    """Write down a change that was made; what was requested is no more, nor what was ahead and is made, or moot."""
+    """Write down a change that was made; what was requested is no more, nor what was ahead and is made, or moot.
+
+    ``final``: it ends, and its final invoice is to be opened, for what was delivered of this period up to then.
+    """
     is_made = "(:state = 'ended' OR (:state = 'paused' AND stops_as = 'pause'))"
     tx.connection.execute(
         text(
@@ -138,9 +158,19 @@ def write_changed(
             " changes_from = CASE WHEN :state = 'ended' THEN NULL ELSE changes_from END,"
             " changes_at = CASE WHEN :state = 'ended' THEN NULL ELSE changes_at END,"
             " paused_at = CASE WHEN :state = 'paused' THEN :now ELSE paused_at END,"
+            " final_ordinal = coalesce(CAST(:final_ordinal AS integer), final_ordinal),"
+            " final_at = coalesce(CAST(:final_at AS timestamptz), final_at),"
             " requested_change = NULL, requested_key_id = NULL, requested_by = NULL WHERE id = :id"
         ),
-        {"id": subscription_id, "state": state, "key": billing_key_id, "ended": ended_reason, "now": tx.now},
+        {
+            "id": subscription_id,
+            "state": state,
+            "key": billing_key_id,
+            "ended": ended_reason,
+            "now": tx.now,
+            "final_ordinal": None if final is None else final[0],
+            "final_at": None if final is None else final[1],
+        },
     )
     if state == SubscriptionState.ENDED:
         consent.withdraw_planned(tx, [subscription_id])
@@ -154,8 +184,9 @@ def write_resumed(
     ordinal: int,
     next_billing_at: datetime,
     catch_up_below: int,
+    anchor: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down a resume: where billing goes on, and that what was held is due again."""
+    """Write down a resume: where billing goes on, and that what was held is due again; ``anchor``: from another one."""
     update_rows(
         tx,
         Subscription,
@@ -169,6 +200,7 @@ def write_resumed(
                 "paused_at": None,
                 "resumes_at": None,
                 "resumes_by": None,
+                **(anchor or {}),
             }
         ],
     )
@@ -209,23 +241,26 @@ def write_skips(tx: Transaction, *, subscription_id: UUID, skips: Sequence[Skip]
 
 
 def hold_invoices(tx: Transaction, subscription_id: UUID) -> None:
-    """Attempt nothing of a subscription for now; when it would have been is kept."""
+    """Attempt nothing of a subscription for now but what was delivered; when it would have been is kept."""
     tx.connection.execute(
         text(
             "UPDATE invoice SET ladder_at = coalesce(next_attempt_at, ladder_at), next_attempt_at = NULL"
-            " WHERE subscription_id = :id AND next_attempt_at IS NOT NULL"
+            " WHERE subscription_id = :id AND next_attempt_at IS NOT NULL AND NOT is_delivered"
         ),
         {"id": subscription_id},
     )
 
 
 def void_invoices(tx: Transaction, subscription_id: UUID) -> None:
-    """Nothing more is owed, what it used is given back, and attempts that were proven not executed are not sent."""
+    """Nothing more is owed but for what was delivered; what the rest used is given back, and no attempt of it is sent.
+
+    A pause may have kept what was delivered from being attempted: that is over.
+    """
     parameters = {"id": subscription_id, "now": tx.now}
     void = tx.connection.execute(
         text(
             "UPDATE invoice SET state = 'void', next_attempt_at = NULL"
-            " WHERE subscription_id = :id AND state IN ('open', 'past_due') RETURNING id"
+            " WHERE subscription_id = :id AND state IN ('open', 'past_due') AND NOT is_delivered RETURNING id"
         ),
         parameters,
     )
@@ -234,7 +269,7 @@ def void_invoices(tx: Transaction, subscription_id: UUID) -> None:
         text(
             "UPDATE charge_attempt a SET state = 'abandoned', ended_at = :now, operator_since = NULL,"
             " operator_reason = NULL FROM invoice i"
-            " WHERE i.id = a.invoice_id AND i.subscription_id = :id AND a.state = 'not_executed'"
+            " WHERE i.id = a.invoice_id AND i.subscription_id = :id AND a.state = 'not_executed' AND NOT i.is_delivered"
         ),
         parameters,
     )
@@ -244,8 +279,8 @@ def wake_invoices(tx: Transaction, subscription_id: UUID) -> None:
     """A new card: what is past due is due now, or with the resume, as a step of the ladder that uses none up."""
     tx.connection.execute(
         text(
-            f"UPDATE invoice i SET next_attempt_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN :now END,"
-            f" ladder_at = CASE WHEN s.state IN ({listed(BILLABLE)}) THEN i.ladder_at ELSE :now END,"
+            f"UPDATE invoice i SET next_attempt_at = CASE WHEN {stop.IS_BILLED} THEN :now END,"
+            f" ladder_at = CASE WHEN {stop.IS_BILLED} THEN i.ladder_at ELSE :now END,"
             " next_trigger = 'admin' FROM subscription s WHERE s.id = i.subscription_id"
             " AND i.subscription_id = :id AND i.state = 'past_due' AND NOT EXISTS ("
             f"SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({listed(UNDECIDED)}))"

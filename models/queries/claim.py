@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from models.session import Transaction
 
-#: Due, of a subscription that may be charged and is not held, by a card that nobody else may charge by a schedule.
+#: Due, of a subscription that may be charged, or for what was delivered, and is not held, by a card that nobody else
+#: may charge by a schedule.
 _BILLED: Final = (
     "i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
-    f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
-    f" AND k.foreign_schedule_since IS NULL AND {stop.GOES_ON} AND {hold.is_free()}"
+    f" AND {stop.IS_CHARGED} AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND {hold.is_free()}"
 )
 #: And by a card of this channel.
 _CLAIMABLE: Final = f"{_BILLED} AND k.channel = :channel"

@@ -66,6 +66,7 @@ _ON_IT: Final = (
 #: What an invoice should charge: a period what it usually costs; what a person made due, what it says.
 _EXPECTED: Final = f"(CASE WHEN i.purpose = 'period' THEN {_ITS_AMOUNT} + {_ON_IT} ELSE i.amount END)"
 _BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+_CHARGED: Final = f"{stop.IS_BILLED} AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
 _FROM: Final = (
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     " JOIN billing_key k ON k.id = s.billing_key_id"
@@ -82,7 +83,7 @@ _STANDING: Final = (
     f" sum({_EXPECTED}) FILTER (WHERE i.attempt_count = 0 AND i.is_catch_up) AS spread_won,"
     " count(*) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_charges,"
     f" sum({_EXPECTED}) FILTER (WHERE i.attempt_count = 0 AND NOT i.is_catch_up) AS open_won"
-    f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND i.next_attempt_at < :end"
+    f"{_FROM} JOIN invoice i ON i.subscription_id = s.id WHERE {_CHARGED} AND i.next_attempt_at < :end"
     " AND (CAST(:after AS timestamptz) IS NULL OR i.next_attempt_at > :after)"
     " AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"
     f"  WHERE a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)}))"
@@ -187,7 +188,7 @@ def due_now(tx: Transaction, channel: str) -> Volume:
     row = tx.connection.execute(
         text(
             f"SELECT count(*) AS charges, coalesce(sum(i.amount), 0) AS won{_FROM}"
-            f" JOIN invoice i ON i.subscription_id = s.id WHERE {_BILLED} AND k.channel = :channel"
+            f" JOIN invoice i ON i.subscription_id = s.id WHERE {_CHARGED} AND k.channel = :channel"
             " AND i.next_attempt_at <= :now AND i.set_aside_reason IS NULL AND NOT EXISTS (SELECT FROM charge_attempt a"
             f"  WHERE a.invoice_id = i.id AND a.state IN ({listed(OPEN_ATTEMPT)}))"
         ),
@@ -221,6 +222,18 @@ def due_subscriptions(tx: Transaction, channel: str, *, end: datetime) -> Iterat
 def subscriptions_by_id(tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """The same of named subscriptions, as far as they are billed."""
     return tx.connection.execute(text(f"{_PERIODS} AND s.id = ANY(:ids)"), {"ids": list(ids)}).all()
+
+
+def channels_of(tx: Transaction, subscription_id: UUID) -> Sequence[str]:
+    """The channel of a subscription's card, if it has one; also of one that has ended."""
+    return (
+        tx.connection.execute(
+            text("SELECT k.channel FROM subscription s JOIN billing_key k ON k.id = s.billing_key_id WHERE s.id = :id"),
+            {"id": subscription_id},
+        )
+        .scalars()
+        .all()
+    )
 
 
 def standing(

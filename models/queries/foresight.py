@@ -29,8 +29,6 @@ _FROM: Final = (
     " JOIN customer c ON c.id = s.customer_id JOIN billing_key k ON k.id = s.billing_key_id"
 )
 #: A card that was revoked is charged no more; a subscription that is set aside waits for a person.
-_BILLED: Final = f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
-
 #: With the change of price that is ahead, the price that it leads to, and what is known about it.
 _PERIODS: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.next_billing_at, s.catch_up_below, s.stops_at, s.stops_before,"
@@ -45,12 +43,20 @@ _PERIODS: Final = text(
     f" WHERE s.next_billing_at <= :until AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL AND {stop.IS_FORESEEN}"
     f" AND s.state IN ({listed((*BILLABLE, SubscriptionState.TRIALING))})"
 )
+#: Whose final invoice is to be opened.
+_FINALS: Final = text(
+    "SELECT s.id, s.customer_id, s.ordinal, s.final_ordinal, s.final_at, s.quantity, s.carried, s.carried_tax_free,"
+    f" {CALENDAR}, p.code AS plan, p.name AS plan_name, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee,"
+    f" c.customer_ref, k.channel{_FROM} WHERE s.final_at <= :until AND s.set_aside_reason IS NULL"
+    " AND k.revoked_at IS NULL"
+)
 #: An undecided attempt is no charge to come: it has gone out, or is sent again as itself.
 _STANDING: Final = text(
     "SELECT i.subscription_id, i.purpose, i.ordinal, i.amount, i.next_attempt_at, i.attempt_count, p.code AS plan,"
     f" c.customer_ref, k.channel{_FROM} JOIN invoice i ON i.subscription_id = s.id"
-    f" WHERE {_BILLED} AND i.next_attempt_at <= :until AND i.set_aside_reason IS NULL"
-    " AND (s.stops_at IS NULL OR i.next_attempt_at < s.stops_at)"
+    f" WHERE {stop.IS_BILLED} AND s.set_aside_reason IS NULL AND k.revoked_at IS NULL"
+    " AND i.next_attempt_at <= :until AND i.set_aside_reason IS NULL"
+    " AND (i.is_delivered OR s.stops_at IS NULL OR i.next_attempt_at < s.stops_at)"
     " AND NOT EXISTS (SELECT FROM charge_attempt a WHERE a.invoice_id = i.id"
     f"  AND a.state IN ({listed(UNDECIDED)}))"
 )
@@ -59,6 +65,11 @@ _STANDING: Final = text(
 def subscriptions_due(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]:
     """Subscriptions with a period that is due by an instant and not opened, in no order."""
     return _streamed(tx, _PERIODS, until)
+
+
+def finals_due(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]:
+    """Ended subscriptions whose final invoice is to be opened, in no order."""
+    return _streamed(tx, _FINALS, until)
 
 
 def standing_invoices(tx: Transaction, *, until: datetime) -> Iterator[Row[Any]]:

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from domain.charge_attempt import UNDECIDED
 from domain.hold import HoldState
 from domain.invoice import CHARGEABLE
-from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries import stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ OF_SUBSCRIPTIONS: Final = (
 #: What would be charged now, were it not held; what is undecided is under way.
 _DUE: Final = (
     "FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
-    f" WHERE i.state IN ({listed(CHARGEABLE)}) AND s.state IN ({listed(BILLABLE)}) AND i.next_attempt_at <= :now"
+    f" WHERE i.state IN ({listed(CHARGEABLE)}) AND {stop.IS_BILLED} AND i.next_attempt_at <= :now"
     " AND i.set_aside_reason IS NULL"
 )
 _LIST: Final = (

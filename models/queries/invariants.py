@@ -23,9 +23,9 @@ from models.queries.beside_invariants import BESIDE_ATTENTION, BESIDE_BROKEN
 from models.queries.consent_invariants import CONSENT_BROKEN
 from models.queries.foreign_invariants import FOREIGN_ATTENTION, FOREIGN_BROKEN
 from models.queries.periods import CALENDAR
-from models.queries.stop import IS_OPENED
+from models.queries.stop import IS_BILLED, IS_OPENED
 from models.queries.stop_invariants import STOP_ATTENTION, STOP_BROKEN
-from models.queries.usage_invariants import IS_LONG_KNOWN, USAGE_ATTENTION, USAGE_BROKEN
+from models.queries.usage_invariants import FINAL_BROKEN, IS_LONG_KNOWN, USAGE_ATTENTION, USAGE_BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +56,7 @@ BROKEN: Final[Mapping[str, str]] = {
     **CONSENT_BROKEN,
     **BESIDE_BROKEN,
     **USAGE_BROKEN,
+    **FINAL_BROKEN,
     "paid_invoice_has_its_payment": (
         "SELECT i.id, 'invoice is ' || i.state || CASE WHEN p.id IS NULL THEN ' without' ELSE ' with' END"
         " || ' a counting payment' FROM invoice i LEFT JOIN payment p ON p.invoice_id = i.id AND p.counts"
@@ -116,6 +117,10 @@ BROKEN: Final[Mapping[str, str]] = {
         "  OR n.period_start <= i.period_end - interval '1 day')"
         " AND NOT EXISTS (SELECT FROM proration x WHERE x.subscription_id = i.subscription_id"
         "  AND x.ordinal = i.ordinal AND x.is_cut)"
+        # In arrears a period begins where a pause ended.
+        " AND NOT (n.is_delivered AND n.share_days IS NOT NULL AND n.period_start > i.period_end AND EXISTS (SELECT"
+        "  FROM outbox_event e WHERE e.subscription_id = n.subscription_id AND e.kind = 'subscription.resumed'"
+        "  AND e.occurred_at >= i.period_end))"
     ),
     "no_period_is_both_skipped_and_owed": (
         "SELECT i.id, 'period ' || i.ordinal || ' is skipped and has an invoice' FROM skipped_period x"
@@ -147,7 +152,8 @@ BROKEN: Final[Mapping[str, str]] = {
     "no_open_attempt_on_what_is_settled": (
         "SELECT a.id, 'attempt is ' || a.state || ', its invoice ' || i.state || ', its subscription ' || s.state"
         " FROM charge_attempt a JOIN invoice i ON i.id = a.invoice_id JOIN subscription s ON s.id = i.subscription_id"
-        f" WHERE a.state IN ({_OPEN}) AND (s.state = 'ended' OR i.state IN ('void', 'uncollectible')"
+        f" WHERE a.state IN ({_OPEN}) AND ((s.state = 'ended' AND NOT i.is_delivered)"
+        "  OR i.state IN ('void', 'uncollectible')"
         # An older attempt may have paid the invoice while this one was out.
         f"  OR (i.state = 'paid' AND NOT (a.state IN ({_UNDECIDED}) AND EXISTS (SELECT FROM payment p"
         "   WHERE p.invoice_id = i.id AND p.counts AND p.attempt_id <> a.id))))"
@@ -156,11 +162,13 @@ BROKEN: Final[Mapping[str, str]] = {
         "SELECT a.id, 'sent at ' || d.committed_at || ', cancelled at ' || e.recorded_at FROM outbox_event e"
         " JOIN invoice i ON i.subscription_id = e.subscription_id JOIN charge_attempt a ON a.invoice_id = i.id"
         " JOIN send d ON d.attempt_id = a.id WHERE e.kind = 'subscription.cancel' AND d.committed_at > e.recorded_at"
+        " AND NOT i.is_delivered"
     ),
     "nothing_is_sent_during_a_pause": (
         "SELECT a.id, 'sent at ' || d.committed_at || ', paused at ' || e.recorded_at FROM outbox_event e"
         " JOIN invoice i ON i.subscription_id = e.subscription_id JOIN charge_attempt a ON a.invoice_id = i.id"
         " JOIN send d ON d.attempt_id = a.id WHERE e.kind = 'subscription.pause' AND d.committed_at > e.recorded_at"
+        " AND NOT i.is_delivered"
         " AND NOT EXISTS (SELECT FROM outbox_event r WHERE r.subscription_id = e.subscription_id AND r.id > e.id"
         "  AND r.kind = 'subscription.resumed' AND r.recorded_at < d.committed_at)"
     ),
@@ -198,7 +206,7 @@ BROKEN: Final[Mapping[str, str]] = {
     ),
     "open_invoice_is_on_its_way": (
         "SELECT i.id, 'open, never attempted by itself' FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
-        f" WHERE i.state = 'open' AND i.next_attempt_at IS NULL AND s.state IN ({_BILLABLE}) AND NOT EXISTS"
+        f" WHERE i.state = 'open' AND i.next_attempt_at IS NULL AND {IS_BILLED} AND NOT EXISTS"
         f" (SELECT FROM charge_attempt a WHERE a.invoice_id = i.id AND a.state IN ({_OPEN}))"
         # Refused for what is not the customer's: it waits for an operator.
         f" AND NOT EXISTS (SELECT {_NOT_THE_CUSTOMERS})"

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from domain.charge_attempt import UNDECIDED
 from domain.errors import BadInput, NotFound
-from domain.subscription import BILLABLE
 from models.base import listed
+from models.queries import stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ _INVOICE_PAGE: Final = text(
     f"{_INVOICES} WHERE (CAST(:after AS uuid) IS NULL OR i.id > :after)"
     " AND (CAST(:state AS text) IS NULL OR i.state = :state)"
     " AND (CAST(:subscription AS uuid) IS NULL OR i.subscription_id = :subscription)"
-    f" AND (NOT :due OR (i.next_attempt_at <= :now AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)})))"
+    f" AND (NOT :due OR (i.next_attempt_at <= :now AND i.set_aside_reason IS NULL AND {stop.IS_BILLED}))"
     " AND (NOT :set_aside OR i.set_aside_reason IS NOT NULL) ORDER BY i.id LIMIT :limit"
 )
 _SUBSCRIPTION_PAGE: Final = text(

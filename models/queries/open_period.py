@@ -90,10 +90,18 @@ def write_opened(
     update_rows(tx, Subscription, subscriptions)
 
 
-def write_invoice(tx: Transaction, invoice: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
-    """Write an invoice that is no period's, with its lines; it uses nothing up, and moves nothing on."""
+def write_invoice(
+    tx: Transaction,
+    invoice: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    used: beside.Used | None = None,
+) -> None:
+    """Write an invoice that is no period's, with its lines and what it used up; it moves nothing on."""
     insert_rows(tx, Invoice, [invoice])
     insert_rows(tx, InvoiceLine, lines)
+    if used is not None:
+        beside.write_used(tx, used)
 
 
 def set_subscription_aside(tx: Transaction, *, subscription_id: UUID, reason: str) -> None:
@@ -113,7 +121,7 @@ def earliest_due(tx: Transaction) -> Row[Any]:
             f" AND {usage.IS_NOT_HELD})"
             " AS next_period_at,"
             " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
-            f" WHERE i.next_attempt_at > :now AND i.set_aside_reason IS NULL AND s.state IN ({listed(BILLABLE)}))"
+            f" WHERE i.next_attempt_at > :now AND i.set_aside_reason IS NULL AND {stop.IS_BILLED})"
             " AS next_attempt_at"
         ),
         {"now": tx.now},

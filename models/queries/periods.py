@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_SCHEDULE: Final = "p.every, p.cron, p.charge_time, p.shift, p.spread_minutes"
+_SCHEDULE: Final = "p.every, p.cron, p.charge_time, p.shift, p.spread_minutes, p.billed"
 #: Of a plan ``p``; ``billing_day`` is that of a new subscription.
 PLAN_CALENDAR: Final = f"{_SCHEDULE}, p.billing_day"
 #: Of a plan ``p`` that bills every day: waiting for a day on which it does not would be waiting for ever.

@@ -27,8 +27,7 @@ _OWED_NOW: Final = (
     "SELECT FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
     " JOIN billing_key k ON k.id = s.billing_key_id"
     " WHERE i.next_attempt_at <= :now AND i.set_aside_reason IS NULL"
-    f" AND s.state IN ({listed(BILLABLE)}) AND s.requested_change IS NULL AND k.revoked_at IS NULL"
-    f" AND k.foreign_schedule_since IS NULL AND {stop.GOES_ON} AND {hold.is_free()}"
+    f" AND {stop.IS_CHARGED} AND k.revoked_at IS NULL AND k.foreign_schedule_since IS NULL AND {hold.is_free()}"
     # What a window holds back is not due yet, unless a person asked for it.
     " AND (i.at_once OR (k.channel <> ALL(:closed_channels)"
     "  AND (k.issuer_code IS NULL OR k.channel || ' ' || k.issuer_code <> ALL(:closed_issuers))))"
@@ -42,6 +41,9 @@ _DUE_PERIODS: Final = (
     f"SELECT FROM subscription s WHERE s.next_billing_at <= :now AND s.state IN ({listed(BILLABLE)})"
     f" AND s.set_aside_reason IS NULL AND {stop.IS_OPENED} AND {usage.IS_NOT_HELD}"
 )
+_FINALS: Final = (
+    f"SELECT FROM subscription s WHERE s.final_at IS NOT NULL AND s.set_aside_reason IS NULL AND {usage.IS_NOT_HELD}"
+)
 _COME: Final = f"SELECT FROM subscription s WHERE {stop.HAS_COME}"
 _UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UNDECIDED)})"
 
@@ -50,7 +52,8 @@ _UNDECIDED: Final = f"SELECT FROM charge_attempt a WHERE a.state IN ({listed(UND
 class Progress:
     """Counts at one instant.
 
-    ``due`` counts what may be claimed now, periods to be opened, and stops and resumes that have come, up to a bound.
+    ``due`` counts what may be claimed now, periods and final invoices to be opened, and stops and resumes that have
+    come, up to a bound.
     ``halted``: channels that charge nothing before somebody has acted, each with why.
     """
 
@@ -81,6 +84,7 @@ def progress(tx: Transaction, *, since_event: int) -> Progress:
         text(
             f"SELECT (SELECT count(*) FROM ({_DUE_INVOICES} LIMIT :limit) a)"
             f" + (SELECT count(*) FROM ({_DUE_PERIODS} LIMIT :limit) b)"
+            f" + (SELECT count(*) FROM ({_FINALS} LIMIT :limit) f)"
             f" + (SELECT count(*) FROM ({_COME} LIMIT :limit) e) AS due,"
             f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'in_flight' LIMIT :limit) c) AS in_flight,"
             f" (SELECT count(*) FROM ({_UNDECIDED} AND a.state = 'unknown' AND a.operator_since IS NULL LIMIT :limit)"

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 #: The subscription goes on at this instant: its stop has not come.
 GOES_ON: Final = "(s.stops_at IS NULL OR s.stops_at > :now)"
+#: An invoice ``i`` of subscription ``s`` is charged: it goes on, or what the invoice is for was delivered, whatever
+#: became of the subscription since. Not while a change waits for the outcome of a charge.
+IS_CHARGED: Final = (
+    f"s.requested_change IS NULL AND (i.is_delivered OR (s.state IN ({listed(BILLABLE)}) AND {GOES_ON}))"
+)
+#: The same, before its stop or a change is looked at.
+IS_BILLED: Final = f"(i.is_delivered OR s.state IN ({listed(BILLABLE)}))"
 _BEFORE_ITS_STOP: Final = (
     "(s.stops_before IS NULL OR s.ordinal + 1 < s.stops_before) AND (s.periods IS NULL OR s.ordinal + 1 < s.periods)"
 )

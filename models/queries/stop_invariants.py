@@ -37,7 +37,7 @@ STOP_BROKEN: Final[Mapping[str, str]] = {
         " FROM outbox_event e JOIN invoice i ON i.subscription_id = e.subscription_id"
         " JOIN charge_attempt a ON a.invoice_id = i.id"
         " WHERE e.kind IN ('subscription.cancel', 'subscription.cancel_requested', 'subscription.pause',"
-        "  'subscription.pause_requested') AND a.started_at < e.occurred_at"
+        "  'subscription.pause_requested') AND a.started_at < e.occurred_at AND NOT i.is_delivered"
         " AND a.started_at >= CAST(e.data ->> 'planned_at' AS timestamptz)"
     ),
     "nothing_is_sent_during_a_hold": (

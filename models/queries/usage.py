@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from domain.billing_period import Billed
 from domain.subscription import BILLABLE
 from models.base import listed
 from models.queries import stop
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
 #: Who answers, unless a person does.
 RESOLVER: Final = "resolver"
 
+#: Whose use its next invoice has: the period before, or in arrears that invoice's own.
+_WANTED: Final = f"CASE WHEN p.billed = '{Billed.IN_ARREARS}' THEN s.ordinal + 1 ELSE greatest(s.ordinal, 0) END"
 #: Counted, for an EXISTS may be planned as a hash of all that was ever used.
 _ANSWERS: Final = (
-    "(SELECT count(*) FROM usage u WHERE u.subscription_id = s.id AND u.ordinal = greatest(s.ordinal, 0)"
+    f"(SELECT count(*) FROM usage u WHERE u.subscription_id = s.id AND u.ordinal = {_WANTED}"
     " AND u.resolved_at IS NOT NULL)"
 )
 #: Before the first period nothing was used; but if that one is behind already, the next ones are opened with it.
-_IS_NEW: Final = "(s.ordinal < 0 AND s.catch_up_below <= 0)"
-#: Its plan ``p`` bills by use, and what the period before its next one used is not known.
+_IS_NEW: Final = f"(p.billed = '{Billed.IN_ADVANCE}' AND s.ordinal < 0 AND s.catch_up_below <= 0)"
+#: Its plan ``p`` bills by use, and what the period before its next one, or in arrears that one, used is not known.
 IS_WAITED_FOR: Final = f"p.usage IS NOT NULL AND NOT {_IS_NEW} AND 0 = {_ANSWERS}"
 #: The opposite: its next period may be opened.
 IS_KNOWN: Final = f"(p.usage IS NULL OR {_IS_NEW} OR 0 < {_ANSWERS})"
@@ -46,36 +49,55 @@ _DUE: Final = (
     f"s.state IN ({listed(BILLABLE)}) AND s.set_aside_reason IS NULL AND s.next_billing_at <= :now"
     f" AND {stop.IS_OPENED} AND {IS_WAITED_FOR}"
 )
+#: It has ended, and its final invoice waits for what was used.
+_FINAL: Final = (
+    "s.final_at IS NOT NULL AND s.set_aside_reason IS NULL AND p.usage IS NOT NULL AND 0 = (SELECT count(*)"
+    " FROM usage u WHERE u.subscription_id = s.id AND u.ordinal = s.final_ordinal AND u.resolved_at IS NOT NULL)"
+)
+#: The opposite: its final invoice may be opened.
+IS_FINAL_KNOWN: Final = (
+    "(p.usage IS NULL OR 0 < (SELECT count(*) FROM usage u WHERE u.subscription_id = s.id"
+    "  AND u.ordinal = s.final_ordinal AND u.resolved_at IS NOT NULL))"
+)
+_WAITS_FOR_USE: Final = f"(({_DUE}) OR ({_FINAL}))"
 #: With all that the periods depend on which are due, and the newest one that was opened.
 _SUBSCRIPTION: Final = (
     "SELECT s.id, s.ordinal, s.catch_up_below, s.next_billing_at, s.stops_before, s.changes_from, s.quantity,"
+    " s.final_ordinal, s.final_at,"
     f" {CALENDAR}, p.catch_up, p.after_outage, p.code AS plan, p.usage, c.customer_ref, l.ordinal AS opened,"
     " l.period_start AS opened_start FROM subscription s JOIN plan p ON p.id = s.plan_id"
     " JOIN customer c ON c.id = s.customer_id LEFT JOIN LATERAL (SELECT i.ordinal, i.period_start FROM invoice i"
     "  WHERE i.subscription_id = s.id AND i.purpose = 'period' ORDER BY i.ordinal DESC LIMIT 1) l ON true"
 )
 _CLAIM: Final = (
-    f"{_SUBSCRIPTION} WHERE {_DUE} AND {{whose}} AND 0 = (SELECT count(*) FROM usage a WHERE a.subscription_id = s.id"
+    f"{_SUBSCRIPTION} WHERE {{what}} AND {{whose}} AND 0 = (SELECT count(*) FROM usage a WHERE a.subscription_id = s.id"
     "  AND a.resolved_at IS NULL AND a.next_at > :real)"
-    " ORDER BY s.next_billing_at LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
+    " ORDER BY {since} LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
-_FRESH: Final = text(_CLAIM.format(whose=IS_NOT_HELD))
-_ANY: Final = text(_CLAIM.format(whose="true"))
-_ONE: Final = text(f"{_SUBSCRIPTION} WHERE s.id = :id AND {_DUE}")
+#: One after the other, for each has its own index: periods and final invoices, then those for which it failed before.
+_CLAIMS: Final = tuple(
+    text(_CLAIM.format(what=what, since=since, whose=whose))
+    for whose in (IS_NOT_HELD, "true")
+    for what, since in ((_DUE, "s.next_billing_at"), (_FINAL, "s.final_at"))
+)
+_ONE: Final = text(f"{_SUBSCRIPTION} WHERE s.id = :id AND {_WAITS_FOR_USE}")
 
 
 def lock_askable(tx: Transaction, *, limit: int) -> Sequence[Row[Any]]:
-    """Due subscriptions that wait for what a period used, locked, that nobody asks for just now or is to wait with.
+    """Subscriptions that wait for what a period used, locked, that nobody asks for just now or is to wait with.
 
     Those for which it failed before only when there are no others: however many they are, the others come first.
     """
     given = {"now": tx.now, "real": tx.real, "limit": limit}
-    fresh = tx.connection.execute(_FRESH, given).all()
-    return fresh or tx.connection.execute(_ANY, given).all()
+    for claim in _CLAIMS:
+        found = tx.connection.execute(claim, given).all()
+        if found:
+            return found
+    return []
 
 
 def waiting_subscription(tx: Transaction, subscription_id: UUID) -> Row[Any] | None:
-    """A subscription, if it is due and waits for what a period used."""
+    """A subscription, if it is due, or has ended, and waits for what a period used."""
     return tx.connection.execute(_ONE, {"id": subscription_id, "now": tx.now}).one_or_none()
 
 
@@ -171,26 +193,27 @@ def waiting_usage(tx: Transaction, subscription_ids: Sequence[UUID]) -> Sequence
 
 
 def list_waiting(tx: Transaction, *, limit: int) -> Sequence[Row[Any]]:
-    """Due subscriptions that wait for what a period used, oldest first, with why."""
+    """Subscriptions that wait for what a period used, due or ended, oldest first, with why."""
     return tx.connection.execute(
         text(
             "SELECT s.id AS subscription_id, c.customer_ref, p.code AS plan, p.usage,"
-            " coalesce(w.ordinal, greatest(s.ordinal, 0)) AS ordinal, s.next_billing_at AS due_since, w.reason,"
+            f" coalesce(w.ordinal, s.final_ordinal, {_WANTED}) AS ordinal,"
+            " coalesce(s.final_at, s.next_billing_at) AS due_since, w.reason,"
             " coalesce(w.failures, 0) AS failures, w.next_at FROM subscription s JOIN plan p ON p.id = s.plan_id"
             " JOIN customer c ON c.id = s.customer_id LEFT JOIN LATERAL (SELECT u.* FROM usage u"
             "  WHERE u.subscription_id = s.id AND u.resolved_at IS NULL ORDER BY u.failures DESC, u.ordinal LIMIT 1) w"
-            f" ON true WHERE {_DUE} ORDER BY s.next_billing_at, s.id LIMIT :limit"
+            f" ON true WHERE {_WAITS_FOR_USE} ORDER BY 6, s.id LIMIT :limit"
         ),
         {"now": tx.now, "limit": limit},
     ).all()
 
 
 def waiting_counts(tx: Transaction) -> Row[Any]:
-    """How many due subscriptions wait for what a period used, and how many of them after a failure."""
+    """How many subscriptions wait for what a period used, and how many of them after a failure."""
     return tx.connection.execute(
         text(
             f"SELECT count(*) AS waiting, count(*) FILTER (WHERE NOT ({IS_NOT_HELD})) AS held FROM subscription s"
-            f" JOIN plan p ON p.id = s.plan_id WHERE {_DUE}"
+            f" JOIN plan p ON p.id = s.plan_id WHERE {_WAITS_FOR_USE}"
         ),
         {"now": tx.now},
     ).one()

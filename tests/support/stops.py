@@ -14,7 +14,7 @@ from tests.fakes.gateway import Fate
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from billing.stop_subscription import Foretold
+    from billing.foretold_stop import Foretold
     from tests.support.house import House
 
 BY = By(actor="kim", reason="the customer asked")
