@@ -10,6 +10,7 @@ from cli import plan_price
 from cli.opening import opened_database
 from cli.options import Actor, AsJson, DryRun, Limit, by
 from cli.output import as_dict, say, say_json, show_table, warn
+from domain.billing_period import Billed
 from domain.business_day import Shift
 from domain.errors import BadInput
 from domain.plan_file import MAXIMUM_BYTES, read_plan_file
@@ -87,7 +88,8 @@ def list_(
 
 def _charged(row: Any) -> str:  # noqa: ANN401 - a row of plans
     """When, as a person says it."""
-    told = [] if row.billing_day is None else [f"on day {row.billing_day}"]
+    told = ["in arrears"] if row.billed == Billed.IN_ARREARS else []
+    told += [] if row.billing_day is None else [f"on day {row.billing_day}"]
     if row.every is not None:
         told.append(f"at {row.charge_time or BILLING_TIME:%H:%M}")
     if row.spread_minutes:

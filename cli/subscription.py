@@ -147,6 +147,7 @@ def show(subscription: Id, as_json: AsJson = False) -> None:
         "goes on by itself": row.resumes_at,
         "completes": None if row.periods is None else f"{row.periods} periods, until {shown(row.term_ends_at, zone)}",
         "bound for": None if row.minimum_periods is None else f"{row.minimum_periods} periods",
+        "final invoice": _final(row, zone),
         "held": None if not holds else ", ".join(_held(each, zone) for each in holds),
         "set aside": row.set_aside_reason,
     }
@@ -168,6 +169,13 @@ def _partial(row: Any) -> str | None:  # noqa: ANN401 - a row
     if row.stub_from is None or row.anchor_ordinal - 1 < row.ordinal:
         return None
     return f"{row.anchor_ordinal - 1}: {row.stub_from} to {row.anchored_on}"
+
+
+def _final(row: Any, zone: "ZoneInfo") -> str | None:  # noqa: ANN401 - a row
+    """What is still to be billed of one that has ended."""
+    if row.final_at is None:
+        return None
+    return f"to be opened, for period {row.final_ordinal} up to {shown(row.final_at, zone)}"
 
 
 def _ahead(row: Any, zone: "ZoneInfo") -> str:  # noqa: ANN401 - a row

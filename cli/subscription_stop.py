@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from billing.change_subscription import By
     from billing.foretold_stop import Foretold
+    from billing.left_to_bill import FinalBill
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Whole, or its first eight hex digits or more.")]
 AtPeriodEnd = Annotated[
@@ -80,7 +81,7 @@ def cancel(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """End it; what is owed and was not charged by then is void."""
+    """End it; what is owed and was not charged by then is void, unless it is for what was delivered."""
     _stop(
         subscription,
         Stop.CANCEL,
@@ -168,6 +169,8 @@ def _tell(row: Any, wanted: Stop, foretold: "Foretold", at: "ZoneInfo", *, dry_r
         say(_debts(foretold))
     for told in _given(foretold, at, dry_run=dry_run):
         say(told)
+    if foretold.final is not None:
+        say(_final(foretold.final, dry_run=dry_run))
     if wanted is Stop.PAUSE and foretold.resumes_at is None:
         say("it goes on when somebody resumes it")
     elif wanted is Stop.PAUSE:
@@ -198,6 +201,15 @@ def _given(foretold: "Foretold", at: "ZoneInfo", *, dry_run: bool) -> "Iterator[
         )
 
 
+def _final(final: "FinalBill", *, dry_run: bool) -> str:
+    """The invoice that follows the end."""
+    days = "" if final.days is None else f"{final.days} of {final.of_days} days of "
+    would = "would be" if dry_run else "is"
+    won = f", {final.won:,} won as things stand" if final.won or final.days is not None else ""
+    use = ", and what was used until then, which is asked for" if final.waits_for_use else ""
+    return f"for {days}period {final.ordinal} a final invoice {would} charged{won}{use}"
+
+
 def _credited(giving: "Giving") -> str:
     return f", and {giving.credited:,} won given as credit" if giving.credited else ""
 
@@ -208,5 +220,6 @@ def _debts(foretold: "Foretold") -> str:
     becomes = {
         "void": "what is not paid by then is void",
         "held": "what is not paid by then stays owed, and is not attempted during the pause",
+        "charged": "what is not paid by then was delivered, and is charged all the same",
     }[foretold.debts_become]
     return f"invoices owed now: {foretold.debts}, {foretold.debts_won:,} won{under_way}; {before}{becomes}"

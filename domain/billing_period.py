@@ -241,6 +241,8 @@ class Calendar:
         """The civil (naive) start of a period."""
         if not 0 <= ordinal <= MAX_ORDINAL:
             raise BadInput(f"ordinal {ordinal} is outside 0..{MAX_ORDINAL}; check started_on")
+        if self.stub_from is not None and ordinal == self.anchor_ordinal - 1:
+            return datetime.combine(self.stub_from, self.schedule.at)
         if ordinal < self.anchor_ordinal:
             return self.schedule.start(self.begins_on, ordinal - self.first_known)
         return self._from_anchor(ordinal - self.anchor_ordinal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from calendar import monthrange
+from collections import deque
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -28,6 +29,8 @@ MAX_ORDINAL: Final = 100_000
 _EVERY: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3}) (?P<unit>day|week|month|year)s?")
 _LONGEST_YEARS: Final = 100
 _CRON_FIELDS: Final = 5
+#: So far back the fire before one is looked for: a month, a year, and from one 29 February over 1900 to the next.
+_LOOK_BACK_DAYS: Final = (32, 400, 2_930)
 #: croniter draws R (and hashes H) anew in every process: period k would not be the same twice. Not in MAR, FRI, THU.
 _CHANCE: Final = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")
 #: croniter reads 5-5 as "all", not as "5".
@@ -215,9 +218,14 @@ def start_before(schedule: Schedule, start: date) -> date:
     """The civil day on which the period began that ends on the day ``start``, on which another one begins."""
     if isinstance(schedule, Every):
         return schedule.start(start, -1).date()
-    fires = croniter(schedule.expression, datetime.combine(start, time.min), ret_type=datetime)
-    found: datetime = fires.get_prev()
-    return found.date()
+    for days in _LOOK_BACK_DAYS:  # forwards alone, as every other start is found
+        begin = datetime.combine(start - timedelta(days=days), time.min)
+        before = deque(
+            itertools.takewhile(lambda fire: fire.date() < start, _walk(schedule.expression, begin)), maxlen=1
+        )
+        if before:
+            return before[0].date()
+    raise BadInput(f"cron = {schedule.expression!r} does not fire within the {_LOOK_BACK_DAYS[-1]} days before {start}")
 
 
 def on_day(month: date, day: int) -> date:

@@ -46,7 +46,7 @@ _INVOICES: Final = (
     "SELECT i.id, i.subscription_id, c.customer_ref, p.code AS plan, i.purpose, i.ordinal,"
     " i.period_start, i.period_end, i.share_days, i.share_of_days, i.amount, i.tax_free, i.vat_amount, i.card_quota,"
     " i.state, i.next_attempt_at, i.next_trigger, i.ladder_step, i.ladder_at, i.attempt_count,"
-    " i.is_catch_up, i.set_aside_reason, i.opened_at, s.state AS subscription_state"
+    " i.is_catch_up, i.is_delivered, i.set_aside_reason, i.opened_at, s.state AS subscription_state"
     " FROM invoice i JOIN subscription s ON s.id = i.subscription_id JOIN customer c ON c.id = s.customer_id"
     " JOIN plan p ON p.id = s.plan_id"
 )
@@ -57,7 +57,7 @@ _SUBSCRIPTIONS: Final = (
     " s.started_on, s.anchored_on, s.anchor_ordinal, s.stub_from, s.billing_day, s.trial_until,"
     " s.state, s.ended_reason, s.ordinal, s.next_billing_at, s.paused_at,"
     " s.requested_change, s.stops_at, s.stops_as, s.resumes_at, s.periods, s.term_ends_at, s.minimum_periods,"
-    " s.set_aside_reason, s.carried, k.customer_uid,"
+    " s.final_ordinal, s.final_at, s.set_aside_reason, s.carried, k.customer_uid,"
     " k.channel, k.revoked_at"
     " FROM subscription s JOIN customer c ON c.id = s.customer_id JOIN plan p ON p.id = s.plan_id"
     " JOIN plan_price price ON price.id = s.plan_price_id LEFT JOIN billing_key k ON k.id = s.billing_key_id"

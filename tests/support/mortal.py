@@ -217,9 +217,10 @@ def next_instant(house: House) -> datetime | None:
         " (SELECT min(next_look_up_at) FROM charge_attempt WHERE state IN ('in_flight', 'unknown')),"
         f" ({NEXT_REFUND}),"
         " (SELECT min(i.next_attempt_at) FROM invoice i JOIN subscription s ON s.id = i.subscription_id"
-        "   WHERE i.set_aside_reason IS NULL AND s.state IN ('active', 'past_due')),"
+        "   WHERE i.set_aside_reason IS NULL AND (i.is_delivered OR s.state IN ('active', 'past_due'))),"
         " (SELECT min(next_billing_at) FROM subscription WHERE state IN ('active', 'past_due')"
-        "   AND set_aside_reason IS NULL AND (stops_at IS NULL OR next_billing_at < stops_at)"
+        "   AND set_aside_reason IS NULL"
+        "   AND (stops_at IS NULL OR next_billing_at < stops_at OR ordinal + 1 < stops_before)"
         "   AND (changes_from IS NULL OR ordinal + 1 < changes_from)),"
         " (SELECT min(stops_at) FROM subscription WHERE set_aside_reason IS NULL AND requested_change IS NULL),"
         " (SELECT min(greatest(changes_at, next_billing_at)) FROM subscription WHERE set_aside_reason IS NULL"
@@ -238,7 +239,7 @@ def empty(house: House) -> None:
     """Take everything that was sold and billed out of a house's database; plans stay."""
     tables = (
         "refund_evidence", "payment_cancellation", "refund", "evidence", "payment", "send", "charge_attempt",
-        "invoice", "skipped_period", "notice", "consent", "price_change", "hold",
+        "usage", "invoice_line", "invoice", "skipped_period", "notice", "consent", "price_change", "hold",
         "subscription", "billing_key", "customer", "outbox_event", "audit_entry",
         "seen_token", "adopted_schedule", "adoption", "foreign_schedule", "foreign_payment", "gateway_comparison",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""In arrears every delivered day is paid once, and so is what was used, whoever leaves, pauses or completes, and when."""
+"""In arrears every delivered day is paid once, and so is all use, whoever leaves, pauses or completes, and when."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.change_subscription import By, change_card, resume
+from billing.change_subscription import By, resume
 from billing.foresee import foresee
 from billing.make_what_has_come import make_what_has_come
 from billing.resolve_usage import resolve_usage
 from billing.stop_subscription import stop_subscription
 from domain.errors import BadInput, Conflict
-from domain.invoice import Purpose
 from domain.stop import Stop
 from domain.usage import Usage, UsagePeriod
 from gateway.tokens import boottime
@@ -90,7 +89,7 @@ class LivesInArrears:
         self.lived: dict[UUID, Lived] = {}
         self.broken: set[UUID] = set()
         shop.does[None] = self._told
-        terms = {"amount": DAYS * A_DAY, "every": f"{DAYS} days", "billed": "in-arrears"}
+        terms: dict[str, Any] = {"amount": DAYS * A_DAY, "every": f"{DAYS} days", "billed": "in-arrears"}
         house.plan("arrears", **terms)
         house.plan("arrears-used", usage="messages", **terms)
         house.plan("arrears-term", periods=4, **terms)
