@@ -20,7 +20,7 @@ from domain.states import advance
 from domain.stop import goes_on_at
 from domain.subscription import SubscriptionState
 from models.ids import new_id
-from models.queries import hold, installation
+from models.queries import change, hold, installation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,10 +181,13 @@ def _subject(
         raise BadInput("give either --customer or --subscription")
     if subscription_id is not None:
         row: Row[Any] = lock_subscription(tx, subscription_id)
-        if row.state == SubscriptionState.ENDED:
+        has_ended = row.state == SubscriptionState.ENDED
+        if has_ended and not change.owes_what_was_delivered(tx, subscription_id):
             raise Conflict(f"subscription {subscription_id} has ended ({row.ended_reason}): nothing of it is charged")
         ends_at = None
-        if until is not None:
+        if until is not None and has_ended:
+            ends_at = instant_of(until, BILLING_TIME, row.timezone)
+        elif until is not None:
             ends_at = goes_on_at(until, next_billing_at=row.next_billing_at, zone_name=row.timezone)
         return None, [subscription_id], ends_at
     customer_id = hold.find_customer(tx, str(customer_ref))

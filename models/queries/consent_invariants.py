@@ -40,7 +40,8 @@ CONSENT_BROKEN: Final[Mapping[str, str]] = {
         " JOIN LATERAL (SELECT o.id FROM invoice o WHERE o.subscription_id = r.subscription_id"
         "  AND o.purpose = 'period' ORDER BY o.ordinal DESC LIMIT 1) i ON true"
         " WHERE r.ended_at IS NULL AND r.used > 0"
-        " AND NOT EXISTS (SELECT FROM invoice_line n WHERE n.invoice_id = i.id AND n.kind = 'coupon')"
+        " AND NOT EXISTS (SELECT FROM invoice_line n JOIN invoice o ON o.id = n.invoice_id WHERE n.kind = 'coupon'"
+        "  AND (o.id = i.id OR (o.purpose = 'final' AND o.subscription_id = r.subscription_id)))"
     ),
     "nothing_is_opened_before_its_price_is_decided": (
         "SELECT s.id, 'period ' || i.ordinal || ' is opened, and its price from ' || s.changes_from"

@@ -43,7 +43,6 @@ FORBIDDEN_STOP: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     ("ck_subscription_billing_day_of_a_month", "subscription", {"billing_day": 32}),
     ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {"anchor_ordinal": -1}),
     ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "anchor_ordinal": 0}),
-    ("ck_subscription_a_partial_period_ends_at_the_anchor", "subscription", {**_STUB, "billing_day": None}),
     (
         "ck_subscription_a_partial_period_ends_at_the_anchor",
         "subscription",
@@ -54,6 +53,24 @@ FORBIDDEN_STOP: Final[Sequence[tuple[str, str, dict[str, Any]]]] = (
     *(
         ("ck_invoice_share_of_a_whole", "invoice", {"share_days": days, "share_of_days": of_days})
         for days, of_days in ((15, None), (None, 31), (0, 31), (31, 31))
+    ),
+    ("ck_subscription_a_final_invoice_follows_the_end", "subscription", {"final_ordinal": 0, "final_at": _AT}),
+    ("ck_subscription_a_final_invoice_follows_the_end", "subscription", {**_CANCELLED, "final_ordinal": 0}),
+    (
+        "ck_subscription_a_final_invoice_follows_the_end",
+        "subscription",
+        {**_CANCELLED, "final_ordinal": -1, "final_at": _AT},
+    ),
+    ("ck_plan_billed", "plan", {"billed": "sometimes"}),
+    ("ck_invoice_a_final_one_is_delivered", "invoice", {"purpose": "final"}),
+    *(
+        ("ck_plan_in_arrears_once_it_is_over", "plan", {"billed": "in-arrears", **terms})
+        for terms in (
+            {"shift": "previous"},
+            {"trial_days": 7},
+            {"without_consent": "end"},
+            {"usage": "messages", "after_outage": "none"},
+        )
     ),
     ("ck_subscription_term_from_one", "subscription", {"periods": 2, "minimum_periods": 3, "term_ends_at": _AT}),
     ("ck_subscription_a_term_says_when_it_ends", "subscription", {"periods": 2}),

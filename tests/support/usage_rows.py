@@ -53,4 +53,20 @@ BROKEN_USAGE: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
         "usage_is_owed_once",
         ("INSERT INTO usage SELECT subscription_id, 0, 0, NULL, NULL, '[]', 22, now(), 'me', id FROM invoice LIMIT 1",),
     ),
+    (
+        "final_invoice_is_opened",
+        (
+            "UPDATE subscription SET state = 'ended', ended_reason = 'cancelled', next_billing_at = NULL",
+            "UPDATE subscription SET final_ordinal = 0, final_at = '2026-01-01'",
+            "DELETE FROM outbox_event",
+        ),
+    ),
+    (
+        "final_invoice_follows_the_end",
+        ("UPDATE invoice SET purpose = 'final', is_delivered = true WHERE state = 'paid'",),
+    ),
+    (
+        "delivered_outlives_the_end",
+        ("UPDATE invoice SET state = 'void', next_attempt_at = NULL, is_delivered = true WHERE state = 'past_due'",),
+    ),
 )
