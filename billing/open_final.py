@@ -102,7 +102,7 @@ def _invoice(tx: Transaction, subscription: Row[Any], left: Left, period: Period
         "subscription_id": subscription.id,
         "purpose": Purpose.FINAL,
         "ordinal": left.ordinal,
-        "period_start": whole.start,
+        "period_start": subscription.opened_start or whole.start,
         "period_end": min(whole.end, left.until),
         "share_days": None if share is None else share.days,
         "share_of_days": None if share is None else share.of_days,

@@ -208,7 +208,7 @@ class Calendar:
     def goes_on(self, ordinal: int, instant: datetime) -> Calendar:
         """The same after a pause that ended within a period: that one begins on the civil day of the instant."""
         day = civil_date(instant, self.zone_name)
-        if civil_date(self.start(ordinal), self.zone_name) >= day:
+        if not self.has(ordinal) or civil_date(self.start(ordinal), self.zone_name) >= day:
             return self
         anchor = self._civil(ordinal + 1).date()
         if anchor <= day:

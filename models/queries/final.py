@@ -24,7 +24,9 @@ _IDS: Final = text(
 )
 _LOCK: Final = text(
     "SELECT s.id, s.customer_id, s.ordinal, s.final_ordinal, s.final_at, s.quantity, s.plan_price_id, s.carried,"
-    f" s.carried_tax_free, p.name AS plan_name, {CALENDAR}, pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
+    " s.carried_tax_free, (SELECT o.period_start FROM invoice o WHERE o.subscription_id = s.id"
+    f"  AND o.purpose = 'period' AND o.ordinal = s.final_ordinal) AS opened_start, p.name AS plan_name, {CALENDAR},"
+    " pp.amount, pp.tax_free, pp.vat, pp.card_quota, pp.setup_fee"
     " FROM subscription s JOIN plan p ON p.id = s.plan_id JOIN plan_price pp ON pp.id = s.plan_price_id"
     f" WHERE s.id = :id AND {_TO_BE_OPENED} FOR UPDATE OF s"
 )

@@ -36,7 +36,8 @@ MACHINES: Final = (
         name="Subscription",
         told="Periods are opened and invoices claimed only while it is active or past due, and before the instant at"
         " which it stops, if somebody asked for that: then it is ended or paused, by the tick that finds it. A pause"
-        " may have a date on which it is resumed. A trial is known to the table, and nothing starts one yet.",
+        " may have a date on which it is resumed. Invoices of what was delivered are claimed in any state. A trial is"
+        " known to the table, and nothing starts one yet.",
         states=SubscriptionState,
         table=SUBSCRIPTION_TABLE,
         starts=(SubscriptionState.PENDING, SubscriptionState.TRIALING, SubscriptionState.ACTIVE),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from domain.billing_period import Billed
 from domain.errors import BadInput
 from domain.plan_file import read_plan_file
 from domain.usage import Usage, usage_items, won_of
@@ -67,3 +69,21 @@ def test_a_plan_names_an_entry_point_and_is_not_charged_before_its_period_is_ove
         read_plan_file(_plan(usage="a b"))
     with pytest.raises(BadInput, match="may be charged before the period is over whose use is billed"):
         read_plan_file(_plan(usage="messages", shift="previous"))
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ({"shift": "previous"}, "which may charge a period before it is over"),
+        ({"trial_days": 7}, "give a coupon for what is to be free"),
+        ({"without_consent": "end"}, "leave it out, and the old price stays"),
+        ({"usage": "messages", "after_outage": "none"}, 'give after_outage = "all"'),
+        ({"billed": "later"}, 'billed = \'later\' is unknown; give "in-advance" or "in-arrears"'),
+    ],
+)
+def test_what_does_not_go_with_a_charge_at_the_end_is_refused(terms: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(told)):
+        read_plan_file(_plan(**{"billed": "in-arrears", **terms}))
+
+    (plan,) = read_plan_file(_plan(billed="in-arrears", usage="messages", shift="next"))
+    assert plan.terms.billed is Billed.IN_ARREARS
