@@ -11,7 +11,7 @@ from domain.business_day import Shift, shifted
 from domain.errors import BadInput
 from domain.instants import ONE_DAY, civil_date, instant_of, require_utc
 from domain.proration import Share
-from domain.schedule import MAX_ORDINAL, Schedule, has_billing_days, next_billing_day, on_day, start_before
+from domain.schedule import MAX_ORDINAL, Schedule, has_billing_days, next_billing_day, on_day, start_before, start_on
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -242,7 +242,7 @@ class Calendar:
         if not 0 <= ordinal <= MAX_ORDINAL:
             raise BadInput(f"ordinal {ordinal} is outside 0..{MAX_ORDINAL}; check started_on")
         if self.stub_from is not None and ordinal == self.anchor_ordinal - 1:
-            return datetime.combine(self.stub_from, self.schedule.at)
+            return start_on(self.schedule, self.stub_from)
         if ordinal < self.anchor_ordinal:
             return self.schedule.start(self.begins_on, ordinal - self.first_known)
         return self._from_anchor(ordinal - self.anchor_ordinal)

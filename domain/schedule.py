@@ -214,6 +214,11 @@ def has_billing_days(schedule: Schedule) -> bool:
     return isinstance(schedule, Every) and schedule.unit in {Unit.MONTH, Unit.YEAR}
 
 
+def start_on(schedule: Schedule, day: date) -> datetime:
+    """The civil (naive) start of a period that begins on a day, whatever days the schedule has."""
+    return datetime.combine(day, schedule.at)
+
+
 def start_before(schedule: Schedule, start: date) -> date:
     """The civil day on which the period began that ends on the day ``start``, on which another one begins."""
     if isinstance(schedule, Every):
