@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from billing.forecast import expect_charge, expect_item
 from billing.left_to_bill import is_in_arrears
 from billing.lines import line_rows
+from billing.new_invoice import new_invoice
 from billing.one_off_items import refuse_too_much
 from billing.running_periods import changeable_periods, paid_for
 from domain.credit import CreditKind
 from domain.errors import BadInput, Conflict
 from domain.instants import civil_date
-from domain.invoice import InvoiceState, Purpose, Trigger
+from domain.invoice import Purpose
 from domain.invoice_line import Item, LineKind, reckon
 from domain.price import MAXIMUM_AMOUNT, MINIMUM_AMOUNT
 from domain.subscription import BILLABLE
@@ -194,27 +195,18 @@ class ChangeWithin:
         rate = self._rates[-1]
         owed = reckon(list(self._items()), vat=rate.vat, card_quota=0)
         running = proration.running_periods(tx, row.id)
-        invoice = {
-            "id": new_id(tx.real),
-            "subscription_id": row.id,
-            "purpose": Purpose.CHANGE,
-            "ordinal": number,
-            "period_start": tx.now,
-            "period_end": running[-1].period_end,
-            "amount": owed.amount,
-            "tax_free": owed.tax_free,
-            "vat_amount": owed.vat_amount,
-            "card_quota": owed.card_quota,
-            "quantity": rate.quantity,
-            "plan_price_id": rate.plan_price_id,
-            "state": InvoiceState.OPEN,
-            "is_catch_up": False,
-            "next_attempt_at": tx.now,
-            "next_trigger": Trigger.SCHEDULE,
-            "ladder_step": 0,
-            "attempt_count": 0,
-            "opened_at": tx.now,
-        }
+        invoice = new_invoice(
+            tx,
+            row.id,
+            owed,
+            purpose=Purpose.CHANGE,
+            ordinal=number,
+            begin=tx.now,
+            end=running[-1].period_end,
+            quantity=rate.quantity,
+            plan_price_id=rate.plan_price_id,
+            attempt_at=tx.now,
+        )
         open_period.write_invoice(tx, invoice, list(line_rows(invoice["id"], owed)))
         expect_charge(tx, row.id, won=owed.amount)
         told = installation.event(

@@ -14,10 +14,9 @@ from billing.calendars import calendar_of
 from billing.forecast import expect_charge
 from billing.left_to_bill import Left, final_owed, share_left
 from billing.lines import Reckoning, coupon_row, gather, line_rows
-from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
+from billing.new_invoice import new_invoice
+from domain.invoice import Purpose
 from domain.invoice_line import LineKind
-from domain.states import advance
-from models.ids import new_id
 from models.queries import final, installation, open_period
 from models.queries.beside import Used
 from models.session import CommitInDoubt, DatabaseTrouble
@@ -93,34 +92,21 @@ def _open(tx: Transaction, subscription: Row[Any]) -> None:
 
 
 def _invoice(tx: Transaction, subscription: Row[Any], left: Left, period: PeriodOwed) -> dict[str, Any]:
-    owed, state, share = period.owed, InvoiceState.OPEN, share_left(subscription, left)
-    if owed.amount == 0:
-        state = advance(INVOICE_TABLE, state, InvoiceEvent.PAID)
     whole = calendar_of(subscription).period(left.ordinal)
-    return {
-        "id": new_id(tx.real),
-        "subscription_id": subscription.id,
-        "purpose": Purpose.FINAL,
-        "ordinal": left.ordinal,
-        "period_start": subscription.opened_start or whole.start,
-        "period_end": min(whole.end, left.until),
-        "share_days": None if share is None else share.days,
-        "share_of_days": None if share is None else share.of_days,
-        "amount": owed.amount,
-        "tax_free": owed.tax_free,
-        "vat_amount": owed.vat_amount,
-        "card_quota": owed.card_quota,
-        "quantity": subscription.quantity,
-        "plan_price_id": subscription.plan_price_id,
-        "is_delivered": True,
-        "state": state,
-        "is_catch_up": False,
-        "next_attempt_at": tx.now if owed.amount else None,
-        "next_trigger": Trigger.SCHEDULE,
-        "ladder_step": 0,
-        "attempt_count": 0,
-        "opened_at": tx.now,
-    }
+    return new_invoice(
+        tx,
+        subscription.id,
+        period.owed,
+        purpose=Purpose.FINAL,
+        ordinal=left.ordinal,
+        begin=subscription.opened_start or whole.start,
+        end=min(whole.end, left.until),
+        quantity=subscription.quantity,
+        plan_price_id=subscription.plan_price_id,
+        attempt_at=tx.now,
+        share=share_left(subscription, left),
+        is_delivered=True,
+    )
 
 
 def _set_aside(ports: Ports, subscription_id: UUID, error: Exception) -> None:

@@ -15,11 +15,10 @@ import structlog
 from billing.calendars import calendar_of
 from billing.due_periods import due_periods
 from billing.lines import Reckoning, coupon_row, gather, line_rows
+from billing.new_invoice import new_invoice
 from billing.promotions import end_planned, planned_end
 from domain.billing_period import Billed, Skip
-from domain.invoice import INVOICE_TABLE, InvoiceEvent, InvoiceState, Purpose, Trigger
-from domain.states import advance
-from models.ids import new_id
+from domain.invoice import Purpose
 from models.queries import installation, open_period
 from models.queries.beside import ENGINE, Used
 from models.session import CommitInDoubt, DatabaseTrouble
@@ -215,34 +214,21 @@ def _is_known(subscription: Row[Any], due: DuePeriod, reckoning: Reckoning, gath
 
 
 def _invoice(tx: Transaction, subscription: Row[Any], due: DuePeriod, owed: Owed) -> dict[str, Any]:
-    """An invoice's row; one that owes nothing is paid, for there is nothing to charge."""
-    state, share = InvoiceState.OPEN, due.period.share
-    if owed.amount == 0:
-        state = advance(INVOICE_TABLE, state, InvoiceEvent.PAID)
-    return {
-        "id": new_id(tx.real),
-        "subscription_id": subscription.id,
-        "purpose": Purpose.PERIOD,
-        "ordinal": due.period.ordinal,
-        "period_start": due.period.start,
-        "period_end": due.period.end,
-        "share_days": None if share is None else share.days,
-        "share_of_days": None if share is None else share.of_days,
-        "amount": owed.amount,
-        "tax_free": owed.tax_free,
-        "vat_amount": owed.vat_amount,
-        "card_quota": owed.card_quota,
-        "quantity": subscription.quantity,
-        "plan_price_id": subscription.plan_price_id,
-        "is_delivered": subscription.billed == Billed.IN_ARREARS,
-        "state": state,
-        "is_catch_up": due.is_catch_up,
-        "next_attempt_at": due.attempt_at if owed.amount else None,
-        "next_trigger": Trigger.SCHEDULE,
-        "ladder_step": 0,
-        "attempt_count": 0,
-        "opened_at": tx.now,
-    }
+    return new_invoice(
+        tx,
+        subscription.id,
+        owed,
+        purpose=Purpose.PERIOD,
+        ordinal=due.period.ordinal,
+        begin=due.period.start,
+        end=due.period.end,
+        quantity=subscription.quantity,
+        plan_price_id=subscription.plan_price_id,
+        attempt_at=due.attempt_at,
+        share=due.period.share,
+        is_delivered=subscription.billed == Billed.IN_ARREARS,
+        is_catch_up=due.is_catch_up,
+    )
 
 
 def _events(tx: Transaction, row: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -18,14 +18,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     In a longer run everything is tried at both.
     """
-    if "house" in metafunc.fixturenames:
+    if "used_merchant_uid" in metafunc.fixturenames:
         is_at_both = is_long() or metafunc.definition.get_closest_marker("at_both_gateways") is not None
-        metafunc.parametrize("house", ["strict", "careless"] if is_at_both else ["careless"], indirect=True)
+        metafunc.parametrize("used_merchant_uid", ["strict", "careless"] if is_at_both else ["careless"])
 
 
 @pytest.fixture
-def house(request: pytest.FixtureRequest, database_url: str) -> Iterator[House]:
+def house(database_url: str, used_merchant_uid: str) -> Iterator[House]:
     """A house at a gateway that refuses a used merchant_uid, or at one that charges it again."""
-    built = House(database_url, is_strict=request.param == "strict")
+    built = House(database_url, is_strict=used_merchant_uid == "strict")
     yield built
     built.close()

@@ -28,19 +28,17 @@ from tests.support.mortal import Died, Life, empty, mortal
 from tests.support.other_hands import MONTHS, PERIODS, WHO, Subscriber, begun, go_on, payments, schedule_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from billing.ports import Ports
     from domain.subscription_file import Refused
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
+def house(house: House) -> House:
     """One house: no charge of ours meets a used name here, so both kinds of gateway do the same."""
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+    house.plan()
+    return house
 
 
 def move(ports: Ports, people: Sequence[Subscriber]) -> list[Moved | Refused]:

@@ -11,7 +11,6 @@ import pytest
 from billing.finish_adoption import Stands, finish_adoption
 from gateway.port import ScheduleState
 from tests.fakes.schedules import RevokeFate
-from tests.support.house import House
 from tests.support.other_hands import (
     MONTHS,
     PERIODS,
@@ -25,20 +24,19 @@ from tests.support.other_hands import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from gateway.port import AccessToken, Schedule
+    from tests.support.house import House
 
 HOURS_AHEAD = Subscriber(ref="a", first_in=2 * 3_600 + 30)
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan()
+    return house
 
 
 def revoke_all(house: House) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,9 +17,6 @@ from billing.stop_subscription import stop_subscription
 from domain.billing_period import AfterOutage, CatchUp
 from domain.stop import Stop
 from tests.support.house import NAMESPACE, House
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BY = By(actor="operator@shop.example", reason="a test")
 SEOUL = timedelta(hours=9)
@@ -59,13 +56,6 @@ def _skipped(house: House, sub: UUID) -> list[tuple[int, int, str]]:
 
 def _broken(house: House) -> list[str]:
     return [str(each) for each in check_invariants(house.ports, progress=lambda _: None)]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 def _three(house: House, **terms: Any) -> dict[AfterOutage, UUID]:  # noqa: ANN401 - columns

@@ -24,15 +24,14 @@ from domain.usage import Usage, UsagePeriod
 from gateway.tokens import boottime
 from models.queries import invariants
 from tests.contract.gateway.asking import client
-from tests.support.house import House
 from tests.support.simulator import IMP_KEY, IMP_SECRET
 from tests.support.usages import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
+    from tests.support.house import House
     from tests.support.simulator import RunningSimulator
 
 BY = By(actor="mina", reason="a test")
@@ -41,13 +40,6 @@ BEGIN = date(2026, 1, 31)
 #: Ten days at a thousand won each: a share of any days is exact, and nothing is rounded.
 DAYS, A_DAY = 10, 1_000
 TOLD = 7  # won a unit of use
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 @pytest.fixture

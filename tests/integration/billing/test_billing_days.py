@@ -39,7 +39,6 @@ from tests.support.imports import bring_in, subscription_of
 from tests.support.simulator import IMP_KEY, IMP_SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.support.simulator import RunningSimulator
@@ -47,13 +46,6 @@ if TYPE_CHECKING:
 BY = By(actor="mina", reason="pays on payday")
 EXACT = EnvelopeTerms(factor=1.0, floor=Volume())
 _STARTS = [(plan, day) for plan in ("any-day", "first", "quarter") for day in (2, 28)]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def _foreseen(house: House, *, days: int) -> list[tuple[UUID, int, int]]:

@@ -30,7 +30,6 @@ from tests.support.house import NO_BRAKES, START, House
 from tests.support.racing import race
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
 BY = By(actor="ops", reason="a test")
@@ -41,11 +40,9 @@ SEOUL = zone("Asia/Seoul")
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.limit(brakes=replace(NO_BRAKES, breaker=TERMS))
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.limit(brakes=replace(NO_BRAKES, breaker=TERMS))
+    return house
 
 
 def sold(house: House, count: int) -> list[UUID]:

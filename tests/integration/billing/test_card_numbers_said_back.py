@@ -12,14 +12,12 @@ from sqlalchemy import text
 from gateway.port import Answer
 from gateway.wire import classify_again
 from tests.fakes.gateway import FakeGateway
-from tests.support.house import House
 from tests.support.loud_logs import loud_logs
 from tests.support.marked_card import Trawl, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gateway.port import AccessToken, Charge
+    from tests.support.house import House
 
 
 @dataclass(slots=True)
@@ -48,12 +46,10 @@ class RepeatingGateway(FakeGateway):
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    gateway = RepeatingGateway(now=lambda: built.real, boottime=built.boottime)
-    built.gateway, built.ports = gateway, replace(built.ports, gateway=gateway)
-    yield built
-    built.close()
+def house(house: House) -> House:
+    gateway = RepeatingGateway(now=lambda: house.real, boottime=house.boottime)
+    house.gateway, house.ports = gateway, replace(house.ports, gateway=gateway)
+    return house
 
 
 def test_nothing_of_a_card_that_the_gateway_says_back_is_stored_or_told(house: House) -> None:

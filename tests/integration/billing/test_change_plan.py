@@ -18,23 +18,21 @@ from domain.coupon import Discount
 from domain.errors import BadInput, Conflict, NotFound
 from domain.stop import Stop
 from tests.support.consents import broken
-from tests.support.house import House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
+
+    from tests.support.house import House
 
 BY = By(actor="mina", reason="wants more")
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan("basic", amount=31_000)
-    built.plan("more", amount=62_000)
-    built.plan("year", amount=300_000, every="1 year")
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan("basic", amount=31_000)
+    house.plan("more", amount=62_000)
+    house.plan("year", amount=300_000, every="1 year")
+    return house
 
 
 def paid_one(house: House, *, started_on: date = date(2026, 3, 1)) -> UUID:

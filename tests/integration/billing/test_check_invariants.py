@@ -19,26 +19,23 @@ from domain.hold import HoldKind
 from models.queries import invariants
 from tests.fakes.gateway import Fate
 from tests.support.beside_rows import BROKEN_BESIDE, ITEM_OF_AN_ENDED_SUBSCRIPTION
-from tests.support.house import House
 from tests.support.proration_rows import BROKEN_PRORATION
 from tests.support.usage_rows import BROKEN_USAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.house import House
 
 BY = By(actor="tester", reason="a test")
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
+def house(house: House) -> House:
     """Three subscriptions: two paid their first period, one was declined."""
-    made = House(database_url)
-    subs = [made.subscription(started_on=date(2026, 1, 31)) for _ in range(3)]
-    made.gateway.script(made.uid(subs[2], 0), Fate.DECLINE)
-    made.tick()
-    made.charge()
-    yield made
-    made.close()
+    subs = [house.subscription(started_on=date(2026, 1, 31)) for _ in range(3)]
+    house.gateway.script(house.uid(subs[2], 0), Fate.DECLINE)
+    house.tick()
+    house.charge()
+    return house
 
 
 def broken(house: House, *, gateway: bool = False) -> set[str]:

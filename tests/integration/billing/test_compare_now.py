@@ -5,22 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from billing.compare_gateway import compare_now
 from domain.errors import TokenNotYet
-from tests.support.house import House
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    made = House(database_url)
-    yield made
-    made.close()
+    from tests.support.house import House
 
 
 def test_a_comparison_goes_on_where_its_token_came_to_its_end(house: House) -> None:

@@ -23,12 +23,13 @@ from domain.errors import BadInput, Conflict, NotFound
 from models.session import DatabaseTrouble
 from tests.fakes.gateway import Fate
 from tests.support.consents import BY, amounts, broken, live, rise, say, tell, without_consent
-from tests.support.house import House
 from tests.support.imports import bring_in, subscription_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
+
+    from tests.support.house import House
 
 #: Percent off, for so many periods.
 COUPONS = {"HALF": (50, 1), "TENTH": (10, 2), "ALL": (100, 1), "THIRD": (33, 3)}
@@ -39,11 +40,9 @@ MARCH = datetime(2026, 3, 31, 10, tzinfo=SEOUL)  # the third period of who began
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan()
+    return house
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -19,9 +18,6 @@ from domain.envelope import EnvelopeTerms, Volume
 from tests.fakes.gateway import Fate
 from tests.support.house import NO_BRAKES, START, House
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 BY = By(actor="ops", reason="a test")
 #: Nothing beyond the forecast: whatever it forgets stops.
 EXACT = EnvelopeTerms(factor=1.0, floor=Volume())
@@ -29,11 +25,9 @@ TIGHT = EnvelopeTerms(factor=1.0, floor=Volume(charges=3, won=10**9))
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.limit(brakes=replace(NO_BRAKES, envelope=TIGHT))
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.limit(brakes=replace(NO_BRAKES, envelope=TIGHT))
+    return house
 
 
 def halt_cause(house: House) -> str | None:

@@ -31,26 +31,19 @@ from domain.usage import Usage
 from models.queries import invariants
 from tests.fakes.gateway import Fate
 from tests.support.consents import broken, live, rise, say, tell
-from tests.support.house import House
 from tests.support.imports import bring_in, subscription_of
 from tests.support.mortal import Died, Life, empty, live_on, mortal, settle_fast
 from tests.support.racing import race
 from tests.support.usages import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
+    from tests.support.house import House
+
 BY = By(actor="mina", reason="a test")
 SEOUL = ZoneInfo("Asia/Seoul")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 @pytest.fixture

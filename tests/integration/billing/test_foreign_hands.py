@@ -21,24 +21,17 @@ from models.queries import foreign, installation
 from scheduler.pace import Bell
 from tests.fakes.gateway import Fate
 from tests.fakes.schedules import RevokeFate
-from tests.support.house import House
 from tests.support.mortal import Died, Life, mortal
 from tests.support.other_hands import somebodys
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from tests.support.house import House
 
 
 WHO: Final = By(actor="ops", reason="looked at it")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    """One house: nothing here sends a used name twice."""
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def compare(house: House) -> Counter[str]:

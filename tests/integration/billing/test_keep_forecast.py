@@ -16,11 +16,10 @@ from billing.keep_forecast import compare_forecast, keep_forecast
 from billing.one_off_items import add_item
 from domain.one_off import read_item
 from tests.fakes.gateway import Fate
-from tests.support.house import House
 from tests.support.imports import bring_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.house import House
 
 BY = By(actor="mina", reason="a test")
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -28,11 +27,9 @@ ZONE = "Asia/Seoul"
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan()
+    return house
 
 
 def evening(house: House) -> None:

@@ -26,22 +26,15 @@ from domain.one_off import read_item
 from domain.price import MAXIMUM_AMOUNT
 from models.queries import change
 from tests.support.consents import broken, charge_for
-from tests.support.house import House
 from tests.support.racing import race
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
+
+    from tests.support.house import House
 
 BY = By(actor="mina", reason="agreed by mail")
 HALF = Discount(percent=50)
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def item(house: House, sub: UUID, amount: int, *, tax_free: int = 0, quantity: int = 1) -> UUID:

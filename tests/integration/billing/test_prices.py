@@ -26,19 +26,11 @@ from tests.support.house import NO_BRAKES, House
 from tests.support.refunds import settle_refunds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
 BY = By(actor="mina", reason="a cheaper spring")
 SEOUL = "Asia/Seoul"
 PAYING = "SELECT count(*) FROM subscription s JOIN plan_price p ON p.id = s.plan_price_id"
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def reprice(house: House, plan: str, **columns: object) -> None:

@@ -22,13 +22,13 @@ from domain.consent import Answer
 from domain.coupon import Discount
 from domain.errors import BadInput, Conflict
 from tests.support.consents import BY, amounts, broken, live, rise, say, tell, without_consent
-from tests.support.house import House
 from tests.support.imports import bring_in, subscription_of
 from tests.support.racing import race
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
+
+    from tests.support.house import House
 
 SEOUL = ZoneInfo("Asia/Seoul")
 FEBRUARY = datetime(2026, 2, 28, 10, tzinfo=SEOUL)  # periods 1 and 2 of who began on 31 January
@@ -37,11 +37,9 @@ HALF, WHOLE = 4_950, 9_900
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan()
+    return house
 
 
 def promote(house: House, sub: UUID, *, periods: int | None = 1, code: str = "HALF") -> Applied:

@@ -15,19 +15,11 @@ from domain.errors import BadInput, Conflict, NotFound
 from domain.stop import Stop
 from models.ids import new_id
 from tests.support.consents import amounts, broken
-from tests.support.house import House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.house import House
 
 BY = By(actor="mina", reason="two more people")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def test_what_is_told_before_is_what_is_opened_from_the_next_period_on(house: House) -> None:

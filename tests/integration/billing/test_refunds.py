@@ -16,11 +16,10 @@ from domain.refund import refund_mark
 from models.session import RowsRefused
 from scheduler.pace import Bell
 from tests.fakes.cancels import CancelFate
-from tests.support.house import House
 from tests.support.refunds import BY, ask, pay, refund, settle_refunds, unlike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.house import House
 
 PART = 4_000
 
@@ -37,13 +36,6 @@ ENDS = [
     (CancelFate.REFUSE, "refused", False, 1),
     (CancelFate.SAY_DONE, "unknown", False, 1),
 ]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["history", "sum only"])

@@ -13,24 +13,17 @@ from billing.compare_gateway import compare_due
 from domain.errors import GatewayUnreachable
 from domain.evidence import Source
 from gateway.port import ScheduleState
-from tests.support.house import House
 from tests.support.other_hands import WHO, Instead, somebodys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from domain.evidence import Record
     from gateway.port import AccessToken, Finding, Schedule
+    from tests.support.house import House
 
 IN_AN_HOUR: Final = timedelta(hours=1)
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def revoke(house: House) -> None:

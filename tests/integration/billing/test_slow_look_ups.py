@@ -15,15 +15,15 @@ from billing.resolve_unknown import resolve_unknown
 from domain.errors import GatewayUnreachable
 from tests.fakes.cancels import CancelFate
 from tests.fakes.gateway import Fate
-from tests.support.house import House
 from tests.support.other_hands import Instead
 from tests.support.refunds import ask, pay, refund, settle_refunds, unlike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from uuid import UUID
 
     from billing.ports import Ports
+    from tests.support.house import House
 
 pytestmark = pytest.mark.at_both_gateways
 
@@ -33,11 +33,9 @@ SLOW_SECONDS: Final = 0.25
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.limit(run_seconds=8)
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.limit(run_seconds=8)
+    return house
 
 
 def slow(house: House, *names: str, seconds: float = SLOW_SECONDS, hangs: bool = False) -> tuple[Ports, list[str]]:

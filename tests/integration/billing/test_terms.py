@@ -32,12 +32,9 @@ COMPLETED = [("ended", "completed")]
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    made = House(database_url)
-    yield made
-    broken = check_invariants(made.ports, progress=lambda _: None)
-    made.close()
-    assert broken == []
+def house(house: House) -> Iterator[House]:
+    yield house
+    assert check_invariants(house.ports, progress=lambda _: None) == []
 
 
 def _sold(house: House, **terms: Any) -> UUID:  # noqa: ANN401 - columns

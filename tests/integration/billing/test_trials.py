@@ -13,21 +13,18 @@ from billing.foresee import foresee
 from billing.stop_subscription import stop_subscription
 from domain.stop import Stop
 from tests.support.consents import BY, amounts, broken, live, rise, say, tell, without_consent
-from tests.support.house import House
 from tests.support.imports import bring_in, subscription_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.house import House
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    built.plan()
-    yield built
-    built.close()
+def house(house: House) -> House:
+    house.plan()
+    return house
 
 
 @pytest.mark.parametrize("otherwise", ["stay", "end"])

@@ -29,7 +29,7 @@ from tests.support.racing import race
 from tests.support.usages import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -39,13 +39,6 @@ SEOUL = ZoneInfo("Asia/Seoul")
 
 def sent(count: int) -> list[Usage]:
     return [Usage(description="메시지", quantity=count, unit_amount=11)]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 @pytest.fixture

@@ -23,22 +23,15 @@ from domain.instants import civil_date
 from domain.stop import Stop
 from tests.fakes.gateway import Fate
 from tests.support.consents import broken
-from tests.support.house import House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
+
+    from tests.support.house import House
 
 BY = By(actor="mina", reason="two more people")
 ZONE = "Asia/Seoul"
 PARTS = lcm(*range(1, 32))
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    built = House(database_url)
-    yield built
-    built.close()
 
 
 def paid_one(house: House, *, amount: int = 31_000, ref: str = "c1") -> UUID:

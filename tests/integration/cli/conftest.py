@@ -10,6 +10,7 @@ import pytest
 
 from cli.main import run
 from models.session import Database
+from tests.support.house import NAMESPACE, House
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +63,13 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url, pool_size=1)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A house whose clock a test moves, on the commands' own database."""
+    del jeonggi  # its settings come first
+    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
+    made = House(database_url)
+    yield made
+    made.close()

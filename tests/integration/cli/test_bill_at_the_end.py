@@ -7,28 +7,17 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 from tests.support.mortal import settle_fast
 from tests.support.source_tree import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pytest
 
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 PAGE = "docs/how-to/bill-at-the-end.md"
-
-
-@pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 def test_the_commands_of_the_page_do_what_it_says(

@@ -9,30 +9,25 @@ from sqlalchemy import text
 
 from cli import main
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 REASON = ("--reason", "the customer called")
 
 
 @pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(house: House) -> House:
     """Three subscriptions that were charged: one paid, one was declined, one's answer was lost."""
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    _, declined, lost = (made.subscription(customer_ref=ref) for ref in ("c-paid", "c-declined", "c-lost"))
-    made.gateway.script(made.uid(declined, 0), Fate.DECLINE)
-    made.gateway.script(made.uid(lost, 0), Fate.LOSE_ANSWER)
-    made.tick()
-    made.charge()
-    yield made
-    made.close()
+    _, declined, lost = (house.subscription(customer_ref=ref) for ref in ("c-paid", "c-declined", "c-lost"))
+    house.gateway.script(house.uid(declined, 0), Fate.DECLINE)
+    house.gateway.script(house.uid(lost, 0), Fate.LOSE_ANSWER)
+    house.tick()
+    house.charge()
+    return house
 
 
 def invoice_of(house: House, ref: str) -> UUID:

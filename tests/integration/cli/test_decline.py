@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 REASON = ("--reason", "the issuer told so", "--actor", "kim")
 NEW = "신한 특별 거부 9,900원"
@@ -20,17 +18,13 @@ SHOWN = "신한 특별 거부 #원"
 
 
 @pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(house: House) -> House:
     """Two subscriptions whose charges were refused with words that nobody knows."""
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
     for _ in range(2):
-        made.gateway.script(made.uid(made.subscription(), 0), Fate.DECLINE, text=NEW)
-    made.tick()
-    made.charge()
-    yield made
-    made.close()
+        house.gateway.script(house.uid(house.subscription(), 0), Fate.DECLINE, text=NEW)
+    house.tick()
+    house.charge()
+    return house
 
 
 def unknown(jeonggi: Jeonggi, *options: str) -> list[tuple[str, int]]:

@@ -10,31 +10,25 @@ from billing.follow_hints import follow_hints
 from billing.receive_hint import receive_hint
 from domain.hint import read_hint
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 
 @pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(house: House) -> House:
     """A declined attempt that turned paid, one that did not, and three hooks: true, foreign, and not followed yet."""
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
     for _ in range(2):
-        made.gateway.script(made.uid(made.subscription(), 0), Fate.DECLINE)
-    made.tick()
-    made.charge()
-    late = made.gateway.record_payment(made.gateway.asked[0])
-    _hook(made, late.imp_uid, late.merchant_uid)
-    _hook(made, "imps_000000000009", "order-of-another-program")
-    follow_hints(made.ports)
-    _hook(made, "imps_000000000008", made.gateway.asked[1].merchant_uid)
-    yield made
-    made.close()
+        house.gateway.script(house.uid(house.subscription(), 0), Fate.DECLINE)
+    house.tick()
+    house.charge()
+    late = house.gateway.record_payment(house.gateway.asked[0])
+    _hook(house, late.imp_uid, late.merchant_uid)
+    _hook(house, "imps_000000000009", "order-of-another-program")
+    follow_hints(house.ports)
+    _hook(house, "imps_000000000008", house.gateway.asked[1].merchant_uid)
+    return house
 
 
 def _hook(house: House, imp_uid: str, merchant_uid: str) -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.house import NAMESPACE, House
 from tests.support.source_tree import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 #: Each page, and the lines of the next invoice once its commands were run.
 PAGES = {
@@ -26,15 +25,6 @@ PAGES = {
     "docs/how-to/give-a-customer-credit.md": [("base", 9_900), ("credit", -3_000)],
 }
 REASON = ("--reason", "a test")
-
-
-@pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -7,29 +7,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from domain.evidence import Record
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 REASON = ("--reason", "the customer called", "--actor", "mina")
 
 
 @pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(house: House) -> House:
     """Two subscriptions of 9,900 won, one paid and one declined."""
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    _, declined = (made.subscription(customer_ref=ref) for ref in ("c-paid", "c-declined"))
-    made.gateway.script(made.uid(declined, 0), Fate.DECLINE)
-    made.tick()
-    made.charge()
-    yield made
-    made.close()
+    _, declined = (house.subscription(customer_ref=ref) for ref in ("c-paid", "c-declined"))
+    house.gateway.script(house.uid(declined, 0), Fate.DECLINE)
+    house.tick()
+    house.charge()
+    return house
 
 
 def paid(house: House) -> Record:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.gateway import Fate
-from tests.support.house import NAMESPACE, House
 from tests.support.source_tree import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.integration.cli.conftest import Jeonggi, Ran
+    from tests.support.house import House
 
 REASON = ("--reason", "asked by mail")
 PAGE = "docs/how-to/stop-pause-hold.md"
@@ -31,15 +30,6 @@ SECTIONS = {
     "A charge is disputed": ("active", None, ["released"]),
     "A customer has died, or a card was stolen": ("active", None, ["standing"]),
 }
-
-
-@pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 @pytest.fixture

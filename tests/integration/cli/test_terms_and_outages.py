@@ -11,26 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.house import NAMESPACE, House
 from tests.support.source_tree import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.cli.conftest import Jeonggi, Ran
+    from tests.support.house import House
 
 OUTAGE, TERM = "docs/how-to/say-what-is-charged-after-an-outage.md", "docs/how-to/sell-a-fixed-term.md"
 FIRST, MOVE = "docs/how-to/charge-everybody-on-the-first.md", "docs/how-to/move-the-billing-day.md"
-
-
-@pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 Run = Callable[[str], "Ran"]

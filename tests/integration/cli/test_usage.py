@@ -13,28 +13,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.support.house import NAMESPACE, House
 from tests.support.source_tree import page
 from tests.support.usages import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pytest
 
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 PAGE = "docs/how-to/bill-by-use.md"
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "usage"
-
-
-@pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    yield made
-    made.close()
 
 
 def test_the_commands_of_the_page_do_what_it_says(

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.house import NAMESPACE, House
 from tests.support.source_tree import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
     from tests.integration.cli.conftest import Jeonggi
+    from tests.support.house import House
 
 #: Each section, and the charges and the credit of its customer once its commands and the next run were done.
 SECTIONS = {
@@ -30,14 +29,10 @@ REASON = ("--reason", "a test")
 
 
 @pytest.fixture
-def house(jeonggi: Jeonggi, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    del jeonggi  # its settings come first
-    monkeypatch.setenv("JEONGGI_NAMESPACE", NAMESPACE)
-    made = House(database_url)
-    made.plan("premium", amount=19_900)
-    made.plan("yearly", amount=99_000, every="1 year")
-    yield made
-    made.close()
+def house(house: House) -> House:
+    house.plan("premium", amount=19_900)
+    house.plan("yearly", amount=99_000, every="1 year")
+    return house
 
 
 def paid_one(house: House, *, quantity: int = 1) -> UUID:
